@@ -21,7 +21,7 @@ ACCESS_LOG = '%(time)s %(addr)s "%(method)s %(path)s %(protocol)s" %(status)d %(
 def load(parent: int) -> Callable[..., object]:
     """Return the application, in a process that dies with the server's main process."""
     death_signal.ask_for(signal.SIGKILL, parent=parent)
-    from taskcenter.wsgi import application
+    from taskcenter.wsgi import application  # noqa: PLC0415 - only once this process serves
 
     return application
 
