@@ -1,0 +1,73 @@
+"""`docs/reference/settings.md` names every setting and every variable of the environment, no other."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from backgroundtasks import conf
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
+READERS = [
+    *(ROOT / "taskcenter").glob("*.py"),
+    *(ROOT / "backgroundtasks" / "management" / "commands").glob("*.py"),
+    ROOT / "scripts" / "up.py",
+    ROOT / "scripts" / "web.py",
+]
+SPANS = {
+    "d": timedelta(days=1),
+    "h": timedelta(hours=1),
+    "min": timedelta(minutes=1),
+    "s": timedelta(seconds=1),
+    "ms": timedelta(milliseconds=1),
+}
+# Read to find out who started it, not set by a person.
+NOT_FOR_PEOPLE = {"MAKELEVEL", "DJANGO_SETTINGS_MODULE"}
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Return name to default: the first two columns of the table below a heading."""
+    section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", section, re.MULTILINE))
+
+
+def spelled(default: object) -> str:
+    """Return a default as the page writes it: `5 s`, `1 MiB`, `none`."""
+    if isinstance(default, timedelta):
+        for unit, size in SPANS.items():
+            if default and default % size == timedelta():
+                return f"{default // size} {unit}"
+    if isinstance(default, int) and default and default % 1024**2 == 0:
+        mebibytes = default // 1024**2
+        return f"{mebibytes // 1024} GiB" if mebibytes % 1024 == 0 else f"{mebibytes} MiB"
+    if isinstance(default, tuple | list):
+        return ", ".join(f"`{part}`" for part in default) or "none"
+    return str(default)
+
+
+def variables(source: Path) -> Iterator[str]:
+    """Yield the upper-case names that calls (`environ.get`, `_flag`, …) are given first."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if not (isinstance(node, ast.Call) and node.args):
+            continue
+        called = ast.unparse(node.func)
+        first = node.args[0]
+        reads = called.endswith("environ.get") or called.startswith("_")
+        if reads and isinstance(first, ast.Constant) and re.fullmatch(r"[A-Z_]+", str(first.value)):
+            yield str(first.value)
+
+
+def test_every_variable_of_the_environment_is_described_and_no_other() -> None:
+    read = {name for source in READERS for name in variables(source)} - NOT_FOR_PEOPLE
+
+    assert set(rows("The environment")) == read
+
+
+def test_every_number_of_the_core_is_described_with_its_default_and_no_other() -> None:
+    described = {name: spelled(default) for name, default in conf.DEFAULTS.items()}
+
+    assert rows("`settings.TASKCENTER`") == described
