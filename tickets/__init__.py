@@ -1,0 +1,1 @@
+"""Test results: projects, packages, automated tests, their runs and result nodes."""
