@@ -1,0 +1,73 @@
+"""
+The numbers of an installation, with their defaults.
+
+A project overrides them in `settings.TASKCENTER`, by the same names. Durations are
+`timedelta`. System checks (`checks.py`) refuse combinations that would break a promise.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+
+DEFAULTS: Final[dict[str, Any]] = {
+    #: Keys for secret parameters (Fernet), the one in use first; empty: derived from SECRET_KEY.
+    "DATA_KEYS": (),
+    #: Worker processes of one `runworkers`.
+    "WORKERS": 2,
+    #: How often a worker renews its lease and says that it lives.
+    "HEARTBEAT": timedelta(seconds=5),
+    #: How long a run stays with a worker that does not renew.
+    "LEASE": timedelta(seconds=30),
+    #: From the request to cancel a running run until its worker is killed.
+    "CANCEL_GRACE": timedelta(seconds=30),
+    #: From a run's timeout until its worker is killed.
+    "TIMEOUT_GRACE": timedelta(seconds=2),
+    #: From SIGTERM until running work is killed.
+    "STOP_GRACE": timedelta(seconds=25),
+    #: How often the keeper looks for lost leases, due runs and overdue work.
+    "KEEPER_INTERVAL": timedelta(seconds=1),
+    #: Handlers' defaults.
+    "TIMEOUT": timedelta(hours=1),
+    "MAX_ATTEMPTS": 3,
+    "BACKOFF": timedelta(seconds=5),
+    "BACKOFF_LIMIT": timedelta(minutes=10),
+    "RETENTION": timedelta(days=90),
+    #: How long an idempotency key is remembered.
+    "IDEMPOTENCY": timedelta(hours=24),
+    #: Life of an access token when nobody asks for another.
+    "TOKEN_LIFE": timedelta(minutes=60),
+    #: How long a token or a good Basic login is believed without asking the database.
+    "CREDENTIAL_CACHE": timedelta(seconds=5),
+    #: Failed logins of one user and address within ten minutes before 429.
+    "LOGIN_ATTEMPTS": 10,
+    #: Most runs that one claim takes of short handlers.
+    "BATCH": 50,
+    #: How much work of short handlers a batch should hold.
+    "BATCH_TIME": timedelta(milliseconds=100),
+    #: How often progress reaches the database.
+    "PROGRESS_INTERVAL": timedelta(milliseconds=200),
+    #: How often the broker of an idle SQLite installation looks for new work.
+    "SQLITE_POLL": timedelta(milliseconds=5),
+    #: The safety net under PostgreSQL's notifications.
+    "SLOW_POLL": timedelta(seconds=1),
+    #: Open streams (StreamProgress, events) of one web process; one more is answered 503.
+    "STREAMS": 64,
+    #: Largest JSON body of a request, in bytes.
+    "BODY_LIMIT": 1024 * 1024,
+    #: Largest upload, in bytes.
+    "UPLOAD_LIMIT": 2 * 1024**3,
+    #: Dialects that are switched on.
+    "DIALECTS": ("enterprise_tester",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return the setting: `conf.LEASE` is `settings.TASKCENTER["LEASE"]`, else the default."""
+    try:
+        default = DEFAULTS[name]
+    except KeyError:
+        raise AttributeError(name) from None
+    return getattr(settings, "TASKCENTER", {}).get(name, default)

@@ -1,0 +1,156 @@
+"""
+Every error that the core raises, and what may catch it.
+
+    TaskCenterError                          code
+    ├── TaskTypeUnknown                      task_type_unknown
+    ├── ParametersInvalid                    parameters_invalid
+    ├── PermissionRefused                    permission_refused
+    ├── SubmissionRefused                    submission_refused
+    ├── SubmissionFailed                     submission_failed
+    ├── IdempotencyConflict                  idempotency_conflict
+    ├── AccountRefused                       account_refused
+    ├── SecretUnreadable                     secret_unreadable
+    ├── RunNotFound                          run_not_found
+    └── RunConflict                          run_conflict
+        ├── TransitionRefused                transition_refused
+        └── ExclusiveRunExists               exclusive_run_exists
+
+Codes are part of every dialect's contract: add new ones, never reword old ones. HTTP
+statuses are not here; each dialect chooses its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class TaskCenterError(Exception):
+    """Never raised itself; catch it to catch whatever the core refuses."""
+
+    code: ClassVar[str]
+
+
+class TaskTypeUnknown(TaskCenterError):
+    """No handler has this task type."""
+
+    code = "task_type_unknown"
+
+    def __init__(self, task_type: str) -> None:
+        super().__init__(f"There is no task type {task_type!r}.")
+        self.task_type = task_type
+
+
+class ParametersInvalid(TaskCenterError):
+    """The parameters do not fit the handler's serializer."""
+
+    code = "parameters_invalid"
+
+    def __init__(self, task_type: str, problems: dict[str, Any]) -> None:
+        listed = "; ".join(f"{name}: {text}" for name, text in _flat(problems))
+        super().__init__(f"The parameters of {task_type} are not valid. {listed}")
+        self.task_type = task_type
+        #: REST framework's shape: field name to list of texts, nested as the input was.
+        self.problems = problems
+
+
+class PermissionRefused(TaskCenterError):
+    """The user may not do this."""
+
+    code = "permission_refused"
+
+    def __init__(self, what: str, lack: str) -> None:
+        super().__init__(f"You may not {what}: it needs {lack}.")
+        self.what = what
+        self.lack = lack
+
+
+class SubmissionRefused(TaskCenterError):
+    """The handler's own check refuses the submission; the text is its author's."""
+
+    code = "submission_refused"
+
+
+class SubmissionFailed(TaskCenterError):
+    """The handler could not create the task; the text is its author's."""
+
+    code = "submission_failed"
+
+
+class IdempotencyConflict(TaskCenterError):
+    """The idempotency key was used before, with another body."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The idempotency key {key!r} was used before with another request.")
+        self.key = key
+
+
+class AccountRefused(TaskCenterError):
+    """The user belongs to no account, or not to the one that was asked for."""
+
+    code = "account_refused"
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"The user {username!r} is not a member of the account.")
+        self.username = username
+
+
+class SecretUnreadable(TaskCenterError):
+    """A stored secret was encrypted with a key that is not among the data keys."""
+
+    code = "secret_unreadable"
+
+    def __init__(self) -> None:
+        super().__init__("A stored secret cannot be read: its data key is missing.")
+
+
+class RunNotFound(TaskCenterError):
+    """There is no such run, it was flushed, or the user may not see it."""
+
+    code = "run_not_found"
+
+    def __init__(self, run_id: object) -> None:
+        super().__init__(f"There is no run {run_id}.")
+        self.run_id = run_id
+
+
+class RunConflict(TaskCenterError):
+    """The run is not in a condition that allows this."""
+
+    code = "run_conflict"
+
+
+class TransitionRefused(RunConflict):
+    """The state machine has no such arrow, or someone else moved first."""
+
+    code = "transition_refused"
+
+    def __init__(self, run_id: object, found: str, wanted: str) -> None:
+        super().__init__(f"The run {run_id} is {found}; it cannot become {wanted}.")
+        self.run_id = run_id
+        self.found = found
+        self.wanted = wanted
+
+
+class ExclusiveRunExists(RunConflict):
+    """The handler allows one unfinished run for this key, and there is one."""
+
+    code = "exclusive_run_exists"
+
+    def __init__(self, task_type: str) -> None:
+        super().__init__(f"A {task_type} for the same thing has not finished yet.")
+        self.task_type = task_type
+
+
+def _flat(problems: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Return `(dotted field name, text)` for each problem of a nested REST framework error."""
+    if isinstance(problems, dict):
+        return [
+            line
+            for name, inner in problems.items()
+            for line in _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+        ]
+    if isinstance(problems, list):
+        return [line for inner in problems for line in _flat(inner, prefix)]
+    return [(prefix, str(problems))]

@@ -1,0 +1,125 @@
+"""
+Secret parameters: sealed at rest, masked wherever people look, open only to the handler.
+
+A handler declares them with `SecretField`, at any depth of its serializer. A sealed value
+is stored as `{"$sealed": "<Fernet token>"}`.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Final
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from rest_framework import serializers
+
+from backgroundtasks import conf, exceptions
+
+MASK: Final = "********"
+_SEALED: Final = "$sealed"
+
+
+class SecretField(serializers.CharField):
+    """A text that nobody but the handler sees again."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Take what `CharField` takes."""
+        kwargs.setdefault("trim_whitespace", False)
+        kwargs["style"] = {"input_type": "password", **kwargs.get("style", {})}
+        super().__init__(**kwargs)
+
+
+def seal(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
+    """Return `value` (JSON, as `field` wrote it) with every secret in it sealed."""
+    return _walk(field, value, lambda text: {_SEALED: _cipher().encrypt(text.encode()).decode()})
+
+
+def unseal(value: Any) -> Any:
+    """
+    Return stored JSON with every sealed value opened.
+
+    Raises:
+        SecretUnreadable: none of the data keys opens it.
+    """
+    if isinstance(value, dict):
+        if set(value) == {_SEALED}:
+            try:
+                return _cipher().decrypt(value[_SEALED].encode()).decode()
+            except InvalidToken:
+                raise exceptions.SecretUnreadable from None
+        return {name: unseal(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [unseal(inner) for inner in value]
+    return value
+
+
+def mask(value: Any) -> Any:
+    """Return stored JSON with every sealed value shown as `********`."""
+    if isinstance(value, dict):
+        if set(value) == {_SEALED}:
+            return MASK
+        return {name: mask(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [mask(inner) for inner in value]
+    return value
+
+
+def rotate(value: Any) -> Any:
+    """Return stored JSON with every sealed value sealed anew under the first data key."""
+    if isinstance(value, dict):
+        if set(value) == {_SEALED}:
+            return {_SEALED: _cipher().rotate(value[_SEALED].encode()).decode()}
+        return {name: rotate(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [rotate(inner) for inner in value]
+    return value
+
+
+def opened(value: Any) -> list[str]:
+    """Return the secret texts within stored JSON, so that they can be cut from logs."""
+    if isinstance(value, dict):
+        if set(value) == {_SEALED}:
+            return [unseal(value)]
+        return [text for inner in value.values() for text in opened(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in opened(inner)]
+    return []
+
+
+def _walk(field: Any, value: Any, change: Any) -> Any:
+    """Return `value` with `change` applied to the texts that stand under a `SecretField`."""
+    if value is None:
+        return None
+    if isinstance(field, SecretField):
+        return change(str(value))
+    if isinstance(field, serializers.ListSerializer | serializers.ListField):
+        return [_walk(field.child, inner, change) for inner in value]
+    if isinstance(field, serializers.DictField):
+        return {name: _walk(field.child, inner, change) for name, inner in value.items()}
+    if isinstance(field, serializers.BaseSerializer) and isinstance(value, dict):
+        fields = getattr(field, "fields", {})
+        return {
+            name: _walk(fields[name], inner, change) if name in fields else inner
+            for name, inner in value.items()
+        }
+    return value
+
+
+def _cipher() -> MultiFernet:
+    """Return the cipher of all data keys; the first one encrypts."""
+    keys = [*conf.DATA_KEYS] or [
+        _derived(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ]
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def _derived(secret: str | bytes) -> bytes:
+    """Return a data key made from Django's secret key, for projects that set none."""
+    material = secret.encode() if isinstance(secret, str) else secret
+    derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"backgroundtasks data key").derive(
+        material
+    )
+    return base64.urlsafe_b64encode(derived)

@@ -1,0 +1,240 @@
+"""
+One function per arrow of the state machine.
+
+Each is one guarded UPDATE, and the count tells whether this call moved the run. Writes of a
+worker are guarded by its fence (attempt and token) as well, so a zombie's match no row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Greatest, Now
+
+from backgroundtasks import clock
+from backgroundtasks.lifecycle import store
+from backgroundtasks.models import Attempt, AttemptOutcome, Message, Task, TaskStatus
+from backgroundtasks.states import HELD, PENDING, State, feet
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from uuid import UUID
+
+    from backgroundtasks.lifecycle.rows import Fence
+
+
+def promote_due(limit: int = 1000) -> int:
+    """Scheduled → queued, for runs whose time has come; return how many."""
+    due = TaskStatus.objects.filter(state=State.SCHEDULED, run_after__lte=Now())
+    ids = list(due.order_by("run_after").values_list("pk", flat=True)[:limit])
+    if not ids:
+        return 0
+    with transaction.atomic():
+        moved = _move(TaskStatus.objects.filter(pk__in=ids), State.QUEUED)
+        store().wake()
+    return moved
+
+
+def cancel_pending(run_id: UUID, *, reason: str, retention: timedelta) -> bool:
+    """Scheduled or queued → cancelled."""
+    pending = TaskStatus.objects.filter(pk=run_id, state__in=PENDING)
+    return _end(pending, State.CANCELLED, error=reason, retention=retention)
+
+
+def request_cancel(run_id: UUID) -> bool:
+    """Running → cancelling; the handler stops at its next checkpoint."""
+    running = TaskStatus.objects.filter(pk=run_id)
+    return bool(_move(running, State.CANCELLING, cancel_requested_at=Now()))
+
+
+def settle_cancelled(fence: Fence, *, reason: str, retention: timedelta) -> bool:
+    """Cancelling → cancelled."""
+    return _end(_fenced(fence), State.CANCELLED, error=reason, retention=retention)
+
+
+def fail(fence: Fence, *, error: str, temporary: bool, retention: timedelta) -> bool:
+    """Running or cancelling → failed."""
+    return _end(_fenced(fence), State.FAILED, error=error, retention=retention, temporary=temporary)
+
+
+def lose(fence: Fence, *, error: str, retention: timedelta) -> bool:
+    """Running or cancelling → lost."""
+    return _end(_fenced(fence), State.LOST, error=error, retention=retention)
+
+
+def schedule_next_attempt(
+    fence: Fence, *, run_after: datetime, error: str, outcome: AttemptOutcome
+) -> bool:
+    """Running → scheduled: the attempt failed, another one is due at `run_after`."""
+    with transaction.atomic():
+        _record_attempt(fence, outcome, error)
+        return bool(
+            _move(
+                _fenced(fence),
+                State.SCHEDULED,
+                run_after=run_after,
+                token=None,
+                lease_until=None,
+                text=error[:500],
+            )
+        )
+
+
+def requeue(fence: Fence, *, error: str, outcome: AttemptOutcome, solo: bool = False) -> bool:
+    """
+    Running → queued: something else than the handler ended the attempt.
+
+    It is counted among the interruptions, so it uses up no attempt. `solo` makes the next
+    claim take the run alone: one of its batch killed the worker.
+    """
+    with transaction.atomic():
+        _record_attempt(fence, outcome, error)
+        moved = _move(
+            _fenced(fence),
+            State.QUEUED,
+            interruptions=F("interruptions") + 1,
+            token=None,
+            lease_until=None,
+            solo=solo,
+        )
+        store().wake()
+    return bool(moved)
+
+
+def give_back(run_ids: list[UUID], *, token: int) -> int:
+    """Running → queued, for runs of a batch that never began: as if they had not been claimed."""
+    with transaction.atomic():
+        moved = _move(
+            TaskStatus.objects.filter(pk__in=run_ids, token=token),
+            State.QUEUED,
+            attempt=F("attempt") - 1,
+            token=None,
+            lease_until=None,
+            started_at=None,
+            worker=None,
+        )
+        store().wake()
+    return moved
+
+
+def renew(run_ids: list[UUID], *, token: int, lease: timedelta) -> dict[UUID, State]:
+    """
+    Renew the lease of runs that a worker holds.
+
+    Returns:
+        The state of each run that is still the worker's; a missing one was taken away.
+    """
+    held = TaskStatus.objects.filter(pk__in=run_ids, token=token, state__in=HELD)
+    held.update(lease_until=Now() + lease)
+    return {pk: State(state) for pk, state in held.values_list("pk", "state")}
+
+
+def report(fence: Fence, *, processed: int, total: int | None, text: str | None) -> State | None:
+    """
+    Store progress; counts never go back, and `processed` never exceeds a known total.
+
+    Returns:
+        The run's state; None when it is no longer this worker's.
+    """
+    also: dict[str, Any] = {"processed": Greatest(F("processed"), processed)}
+    if total is not None:
+        also["total"] = total
+    if text is not None:
+        also["text"] = text
+    if not _fenced(fence).update(event=F("event") + 1, **also):
+        return None
+    return State(_fenced(fence).values_list("state", flat=True).first() or State.LOST)
+
+
+def say(fence: Fence, *, level: str, key: str, text: str, parameters: dict[str, Any]) -> bool:
+    """Store a message of a run that the writer still holds; return whether it does."""
+    with transaction.atomic():
+        if not _fenced(fence).update(event=F("event") + 1):
+            return False
+        Message.objects.create(
+            run_id=fence.run_id,
+            level=level,
+            key=key,
+            text=text,
+            parameters=parameters,
+            attempt=fence.attempt,
+        )
+    return True
+
+
+def remember(fence: Fence, memory: dict[str, Any]) -> bool:
+    """Store what the handler wants to keep over attempts."""
+    return bool(_fenced(fence).update(memory=memory))
+
+
+def note(run_id: UUID, *, level: str, key: str, text: str, **parameters: Any) -> None:
+    """Store a message about a run from outside it: whose writes were discarded, who cancelled."""
+    with transaction.atomic():
+        if TaskStatus.objects.filter(pk=run_id).update(event=F("event") + 1):
+            Message.objects.create(
+                run_id=run_id, level=level, key=key, text=text, parameters=parameters
+            )
+
+
+def _fenced(fence: Fence) -> QuerySet[TaskStatus]:
+    """Return the run, if `fence` still stands."""
+    return TaskStatus.objects.filter(
+        pk=fence.run_id, attempt=fence.attempt, token=fence.token, state__in=HELD
+    )
+
+
+def _move(runs: QuerySet[TaskStatus], to: State, **also: Any) -> int:
+    """Move the runs that stand at the foot of an arrow to `to`; return how many."""
+    return runs.filter(state__in=feet(to)).update(state=to, event=F("event") + 1, **also)
+
+
+def _end(
+    runs: QuerySet[TaskStatus], to: State, *, error: str, retention: timedelta, **also: Any
+) -> bool:
+    """Move a run to a final state."""
+    return bool(
+        _move(
+            runs,
+            to,
+            error=error,
+            finished_at=Now(),
+            expires_at=Now() + retention,
+            lease_until=None,
+            token=None,
+            **also,
+        )
+    )
+
+
+def _record_attempt(fence: Fence, outcome: AttemptOutcome, error: str) -> None:
+    """Keep what became of an attempt that does not end its run."""
+    found = _fenced(fence).values_list("worker_id", "started_at").first()
+    if found is not None:
+        Attempt.objects.create(
+            run_id=fence.run_id,
+            number=fence.attempt,
+            worker_id=found[0],
+            started_at=found[1],
+            finished_at=clock.now(),
+            outcome=outcome,
+            error=error,
+        )
+
+
+def flush(limit: int = 500) -> int:
+    """
+    Delete finished runs whose retention has passed, with what hangs on them.
+
+    A small batch a call, so that no lock is held for long; tasks that have no run left go
+    with their last one.
+    """
+    expired = TaskStatus.objects.filter(expires_at__lt=Now()).order_by("expires_at")
+    ids = list(expired.values_list("pk", "task_id")[:limit])
+    if not ids:
+        return 0
+    with transaction.atomic():
+        TaskStatus.objects.filter(pk__in=[pk for pk, _ in ids]).delete()
+        Task.objects.filter(pk__in={task for _, task in ids}, runs__isnull=True).delete()
+    return len(ids)

@@ -1,0 +1,192 @@
+"""
+Submission, claim and finish on SQLite: short IMMEDIATE transactions.
+
+The same functions as in `postgres`; see there for why they leave the ORM.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from backgroundtasks import clock
+from backgroundtasks.lifecycle.rows import (
+    CLAIMED_COLUMNS,
+    RUN_COLUMNS,
+    RUN_TABLE,
+    TASK_COLUMNS,
+    TASK_TABLE,
+    Claim,
+    ClaimedRun,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from backgroundtasks.lifecycle.rows import Finish, NewRun
+
+
+def _insert(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608 - constants
+
+
+_TASK_INSERT: Final = _insert(TASK_TABLE, TASK_COLUMNS)
+_RUN_INSERT: Final = _insert(RUN_TABLE, RUN_COLUMNS)
+
+_READY: Final = f"""
+      FROM {RUN_TABLE} AS run
+     WHERE queue = %s AND state = 'queued'
+       AND NOT EXISTS (SELECT 1 FROM backgroundtasks_queue WHERE name = %s AND paused_at IS NOT NULL)
+       AND (exclusive_key IS NULL OR NOT EXISTS (
+            SELECT 1 FROM {RUN_TABLE} AS holder
+             WHERE holder.exclusive_key = run.exclusive_key
+               AND holder.state IN ('running', 'cancelling')))
+     ORDER BY priority DESC, position LIMIT %s
+"""
+_PEEK: Final = f"SELECT 1 {_READY}"
+_TAKE: Final = f"""
+    UPDATE {RUN_TABLE} SET state = 'running', attempt = attempt + 1, token = %s, worker_id = %s,
+           started_at = %s, lease_until = %s, cancel_requested_at = NULL, event = event + 1
+     WHERE id IN ({{which}})
+    RETURNING {", ".join(CLAIMED_COLUMNS)},
+              (SELECT parameters FROM {TASK_TABLE} AS task WHERE task.id = task_id),
+              priority, position
+"""  # noqa: S608
+_TAKE_ONE: Final = _TAKE.format(which=f"SELECT id {_READY}")
+_TAKE_SEVERAL: Final = _TAKE.format(
+    which=f"""
+    SELECT id FROM (
+        SELECT id, row_number() OVER places AS place, min(batchable) OVER places AS together
+          FROM (SELECT id, batchable AND NOT solo AS batchable, priority, position {_READY})
+        WINDOW places AS (ORDER BY priority DESC, position ROWS UNBOUNDED PRECEDING))
+     WHERE place = 1 OR together"""  # noqa: S608
+)
+_FINISH: Final = f"""
+    UPDATE {RUN_TABLE}
+       SET state = %s, result = %s, processed = %s, total = %s, text = %s, finished_at = %s,
+           expires_at = %s, lease_until = NULL, token = NULL, error = '', event = event + 1
+     WHERE id = %s AND attempt = %s AND token = %s AND state IN ('running', 'cancelling')
+"""  # noqa: S608
+
+
+def insert(run: NewRun, *, with_task: bool) -> None:
+    """Store a new run, with its task unless that exists; idle workers see the commit."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if with_task:
+            cursor.execute(_TASK_INSERT, _adapted(run.task_row()))
+        cursor.execute(_RUN_INSERT, _adapted(run.run_row()))
+
+
+def insert_many(runs: Sequence[NewRun]) -> None:
+    """Store up to about a thousand new runs with their tasks."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(_TASK_INSERT, [_adapted(run.task_row()) for run in runs])
+        cursor.executemany(_RUN_INSERT, [_adapted(run.run_row()) for run in runs])
+
+
+def claim(
+    queue: str,
+    *,
+    most: int,
+    token: int,
+    worker_id: UUID,
+    lease: timedelta,
+    finishes: Sequence[Finish] = (),
+    finish_token: int = 0,
+) -> Claim:
+    """Finish the runs in `finishes` and claim up to `most` others, in one transaction."""
+    if not finishes and not has_work([queue]):
+        # Without this look, idle workers would fight for the one write lock.
+        return Claim((), more=False, finished=frozenset())
+    with transaction.atomic(), connection.cursor() as cursor:
+        finished = _finish(cursor, finishes, finish_token)
+        now = clock.now()
+        cursor.execute(
+            _TAKE_ONE if most == 1 else _TAKE_SEVERAL,
+            (token, worker_id.hex, _stamp(now), _stamp(now + lease), queue, queue, most),
+        )
+        rows = cursor.fetchall()
+    # RETURNING has no order of its own.
+    rows.sort(key=lambda row: (-row[-2], row[-1]))
+    runs = [_claimed(row[:-2]) for row in rows]
+    return Claim(runs, more=len(runs) == most or has_work([queue]), finished=finished)
+
+
+def finish(finishes: Sequence[Finish], *, token: int) -> frozenset[UUID]:
+    """Finish runs; return which of them were still this worker's."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        return _finish(cursor, finishes, token)
+
+
+def has_work(queues: Sequence[str]) -> bool:
+    """Return whether a worker of these queues would find a run to claim; takes no lock."""
+    with connection.cursor() as cursor:
+        for queue in queues:
+            cursor.execute(_PEEK, (queue, queue, 1))
+            if cursor.fetchone():
+                return True
+    return False
+
+
+def wake() -> None:
+    """Do nothing: brokers watch for commits."""
+
+
+def _finish(cursor: Any, finishes: Sequence[Finish], token: int) -> frozenset[UUID]:
+    now = clock.now()
+    finished = set()
+    for done in finishes:
+        cursor.execute(
+            _FINISH,
+            (
+                done.state.value,
+                None if done.result is None else json.dumps(done.result),
+                done.processed,
+                done.total,
+                done.text,
+                _stamp(now),
+                _stamp(now + done.retention),
+                done.run_id.hex,
+                done.attempt,
+                token,
+            ),
+        )
+        if cursor.rowcount == 1:
+            finished.add(done.run_id)
+    return frozenset(finished)
+
+
+def _stamp(moment: datetime) -> str:
+    """Return a moment as Django stores it on SQLite."""
+    return str(connection.ops.adapt_datetimefield_value(moment))
+
+
+def _adapted(row: Sequence[Any]) -> list[Any]:
+    """Return a row as Django stores it on SQLite."""
+    return [
+        value.hex
+        if isinstance(value, UUID)
+        else _stamp(value)
+        if hasattr(value, "tzinfo")
+        else value
+        for value in row
+    ]
+
+
+def _claimed(row: Sequence[Any]) -> ClaimedRun:
+    """Return the run of a row."""
+    run_id, task_id, account_id, *values, memory, parameters = row
+    run = ClaimedRun(
+        UUID(run_id),
+        UUID(task_id),
+        UUID(account_id),
+        *values,
+        json.loads(memory) if memory else None,
+        json.loads(parameters),
+    )
+    run.batchable = bool(run.batchable)
+    return run

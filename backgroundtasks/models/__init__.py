@@ -1,0 +1,28 @@
+"""What the core stores: one file per model."""
+
+from backgroundtasks.models.access_token import AccessToken, OAuthClient
+from backgroundtasks.models.account import Account, Membership, Role
+from backgroundtasks.models.attempt import Attempt, AttemptOutcome
+from backgroundtasks.models.idempotency_key import IdempotencyKey
+from backgroundtasks.models.message import Level, Message
+from backgroundtasks.models.queue import Queue
+from backgroundtasks.models.task import Task
+from backgroundtasks.models.task_status import TaskStatus
+from backgroundtasks.models.worker import Worker
+
+__all__ = [
+    "AccessToken",
+    "Account",
+    "Attempt",
+    "AttemptOutcome",
+    "IdempotencyKey",
+    "Level",
+    "Membership",
+    "Message",
+    "OAuthClient",
+    "Queue",
+    "Role",
+    "Task",
+    "TaskStatus",
+    "Worker",
+]

@@ -1,0 +1,125 @@
+"""One execution of a task. The table of runs is the queue."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from backgroundtasks import clock
+from backgroundtasks.states import State
+
+
+class TaskStatus(models.Model):
+    """
+    A run: one execution of a task, from queued to its end.
+
+    Only `lifecycle` writes `state`. Account, owner and type repeat the task's, so that
+    claims, lists and permission checks need no join.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    task = models.ForeignKey("backgroundtasks.Task", on_delete=models.CASCADE, related_name="runs")
+    account = models.ForeignKey("backgroundtasks.Account", on_delete=models.CASCADE, db_index=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    task_type = models.CharField(max_length=100)
+
+    state = models.CharField(
+        max_length=12, choices=[(state.value, state.value) for state in State], default=State.QUEUED
+    )
+    queue = models.CharField(max_length=50, default="default")
+    #: -100 to 100; the higher one starts first.
+    priority = models.SmallIntegerField(default=0, db_default=0)
+    #: Place in the queue and in lists: see `clock.position`.
+    position = models.BigIntegerField(default=clock.position)
+    #: Not before this moment.
+    run_after = models.DateTimeField(default=clock.now)
+    #: Of a short handler: may be claimed together with others.
+    batchable = models.BooleanField(default=False)
+    #: It was in a batch whose worker died: it is claimed alone, to find out which one did it.
+    solo = models.BooleanField(default=False, db_default=False)
+    #: At most one run of a key is with a worker.
+    exclusive_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULLs are not equal
+
+    #: Raised by every claim, never lowered.
+    attempt = models.PositiveIntegerField(default=0, db_default=0)
+    #: Attempts that something else than the handler ended (a stop, a kill in a batch).
+    interruptions = models.PositiveIntegerField(default=0, db_default=0)
+    #: The fence: writes of an attempt must carry it.
+    token = models.BigIntegerField(null=True, blank=True)
+    worker = models.ForeignKey(
+        "backgroundtasks.Worker",
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="runs",
+    )
+    lease_until = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+
+    queued_at = models.DateTimeField(default=clock.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    #: When the finished run is flushed.
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    processed = models.BigIntegerField(default=0, db_default=0)
+    #: 0 until the handler has counted.
+    total = models.BigIntegerField(default=0, db_default=0)
+    #: What it is doing, for people.
+    text = models.TextField(blank=True, default="", db_default="")
+    #: `{"values": {...}, "warnings": [...]}` of the handler's outcome.
+    result = models.JSONField(null=True, blank=True)
+    #: Why it did not end well, for people; empty otherwise.
+    error = models.TextField(blank=True, default="", db_default="")
+    #: The failure may pass by itself.
+    temporary = models.BooleanField(default=False, db_default=False)
+    #: What the handler wants to remember over its attempts.
+    memory = models.JSONField(null=True, blank=True)
+    #: The finished run that a person retried.
+    retry_of = models.ForeignKey(
+        "self", null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
+    #: Raised by every visible change: live feeds and ETags build on it.
+    event = models.PositiveIntegerField(default=1, db_default=1)
+
+    class Meta:
+        verbose_name = "run"
+        indexes = [
+            models.Index(
+                "queue",
+                models.F("priority").desc(),
+                "position",
+                condition=Q(state="queued"),
+                name="run_claim",
+            ),
+            models.Index(fields=["run_after"], condition=Q(state="scheduled"), name="run_due"),
+            models.Index(
+                fields=["lease_until"],
+                condition=Q(state__in=["running", "cancelling"]),
+                name="run_lease",
+            ),
+            models.Index(
+                fields=["expires_at"], condition=Q(expires_at__isnull=False), name="run_expires"
+            ),
+            models.Index(fields=["account", "position"], name="run_list"),
+            models.Index(fields=["account", "task_type", "position"], name="run_list_by_type"),
+            models.Index(
+                fields=["account", "state", "position"],
+                condition=Q(state__in=["warned", "failed", "cancelled", "lost"]),
+                name="run_list_bad",
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["exclusive_key"],
+                condition=Q(state__in=["running", "cancelling"]),
+                name="one_run_per_exclusive_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task_type} {self.id} ({self.state})"

@@ -1,0 +1,21 @@
+"""The use cases: the only way that APIs, admin and commands write."""
+
+from backgroundtasks.operations.cancel import cancel
+from backgroundtasks.operations.issue_token import create_client, issue_token, revoke_token
+from backgroundtasks.operations.queues import pause_queue, resume_queue
+from backgroundtasks.operations.retry import retry
+from backgroundtasks.operations.submit import Idempotency, Submission, submit, submit_many
+
+__all__ = [
+    "Idempotency",
+    "Submission",
+    "cancel",
+    "create_client",
+    "issue_token",
+    "pause_queue",
+    "resume_queue",
+    "retry",
+    "revoke_token",
+    "submit",
+    "submit_many",
+]

@@ -1,0 +1,56 @@
+"""Hand out credentials."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING
+
+from backgroundtasks import clock, conf
+from backgroundtasks.models import AccessToken, OAuthClient
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    from django.contrib.auth.models import User
+
+
+def digest(secret: str) -> str:
+    """Return what is stored of a token or a client's secret: its SHA-256, in hex."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def issue_token(
+    user: User,
+    *,
+    life: timedelta | None = None,
+    scope: str = "",
+    client: OAuthClient | None = None,
+) -> tuple[str, datetime]:
+    """
+    Make a bearer token for a user.
+
+    Returns:
+        The token, which nobody can read again, and when it expires.
+    """
+    token = secrets.token_urlsafe(32)
+    expires_at = clock.now() + (life or conf.TOKEN_LIFE)
+    AccessToken.objects.create(
+        digest=digest(token), user=user, client=client, scope=scope, expires_at=expires_at
+    )
+    return token, expires_at
+
+
+def revoke_token(token: str) -> bool:
+    """Make a token worthless; return whether it was good. Caches forget it within seconds."""
+    good = AccessToken.objects.filter(digest=digest(token), revoked_at__isnull=True)
+    return bool(good.update(revoked_at=clock.now()))
+
+
+def create_client(name: str, user: User, *, scope: str = "") -> tuple[OAuthClient, str]:
+    """Make an OAuth client that acts as `user`; return it and its secret, shown only now."""
+    secret = secrets.token_urlsafe(32)
+    client = OAuthClient.objects.create(
+        name=name, user=user, scope=scope, secret_digest=digest(secret)
+    )
+    return client, secret

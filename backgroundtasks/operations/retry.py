@@ -1,0 +1,61 @@
+"""Do a finished task once more."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from backgroundtasks import clock, exceptions, queries
+from backgroundtasks.handlers import registry
+from backgroundtasks.lifecycle import arrows, rows, store
+from backgroundtasks.operations.cancel import require_control
+from backgroundtasks.operations.submit import Submission
+from backgroundtasks.states import FINAL, State
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from backgroundtasks.handlers import Actor
+
+
+def retry(actor: Actor, run_id: UUID) -> Submission:
+    """
+    Start a new run of a finished run's task; the old one stays as it is.
+
+    Raises:
+        RunNotFound: unknown, flushed or invisible.
+        TaskTypeUnknown: its handler is gone.
+        PermissionRefused: only who may start the type may retry a run of it.
+        TransitionRefused: it has not finished.
+    """
+    old = queries.get_run(actor, run_id)
+    handler = registry.get(old.task_type)
+    require_control(actor, old.task_type, "retry it")
+    if old.state not in FINAL:
+        raise exceptions.TransitionRefused(run_id, old.state, State.QUEUED)
+    now = clock.now()
+    new = rows.NewRun(
+        id=uuid.uuid4(),
+        task_id=old.task_id,
+        account_id=old.account_id,
+        owner_id=old.owner_id,
+        task_type=handler.task_type,
+        queue=handler.queue,
+        priority=old.priority,
+        position=clock.position(),
+        run_after=now,
+        queued_at=now,
+        scheduled=False,
+        batchable=handler.short and old.exclusive_key is None,
+        exclusive_key=old.exclusive_key,
+        retry_of_id=old.pk,
+    )
+    store().insert(new, with_task=False)
+    arrows.note(
+        old.pk,
+        level="info",
+        key="run.retried",
+        text=f"{actor.user.get_username()} retried it as {new.id}.",
+        run=str(new.id),
+    )
+    return Submission(new.id, handler, now)

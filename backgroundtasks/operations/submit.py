@@ -1,0 +1,217 @@
+"""Start a task."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from backgroundtasks import clock, conf, exceptions
+from backgroundtasks.handlers import permissions, registry
+from backgroundtasks.lifecycle import rows, store
+from backgroundtasks.models import IdempotencyKey, TaskStatus
+from backgroundtasks.states import FINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from backgroundtasks.handlers import Actor, TaskHandler
+
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """What makes a repeated submission the same one: per account, user and route."""
+
+    key: str
+    #: `POST /api/backgroundtasks`
+    route: str
+    #: SHA-256 of the request's body, in hex.
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of a submission."""
+
+    run_id: UUID
+    handler: type[TaskHandler]
+    queued_at: datetime
+    #: False when an idempotency key led to a run that was there already.
+    created: bool = True
+    #: True when the run waits for its time.
+    scheduled: bool = field(default=False)
+
+
+def submit(
+    actor: Actor,
+    task_type: str,
+    parameters: dict[str, Any],
+    *,
+    title: str = "",
+    run_after: datetime | None = None,
+    priority: int | None = None,
+    idempotency: Idempotency | None = None,
+) -> Submission:
+    """
+    Accept a task: from here on it is not lost.
+
+    Task, run and wake-up are stored together or not at all, and take part in the caller's
+    `atomic()`.
+
+    Args:
+        actor: Who asks, and in which account.
+        task_type: In any letter case.
+        parameters: As they came; the handler's serializer validates them.
+        title: For people; the handler's own by default.
+        run_after: Not before this moment (aware).
+        priority: -100 to 100; the handler's own by default.
+        idempotency: Answer a repetition with the first submission's run.
+
+    Raises:
+        TaskTypeUnknown, PermissionRefused, ParametersInvalid: nothing was stored.
+        SubmissionRefused, SubmissionFailed: the handler's own check refused.
+        IdempotencyConflict: the key was used with another body.
+        ExclusiveRunExists: the handler refuses a second unfinished run of the same key.
+    """
+    handler = registry.get(task_type)
+    permissions.require(handler.permissions, actor, f"start {handler.task_type}")
+    if idempotency is not None:
+        # A repetition is answered even when the check below would refuse it by now.
+        known = _known(actor, idempotency)
+        if known is not None:
+            return known
+    run = _new_run(
+        actor, handler, parameters, title=title, run_after=run_after, priority=priority, check=True
+    )
+    if idempotency is None:
+        _guard_exclusive(handler, run)
+        store().insert(run, with_task=True)
+        return Submission(run.id, handler, run.queued_at, scheduled=run.scheduled)
+    with transaction.atomic():
+        _guard_exclusive(handler, run)
+        store().insert(run, with_task=True)
+        made, created = IdempotencyKey.objects.get_or_create(
+            account=actor.account,
+            user=actor.user,
+            route=idempotency.route,
+            key=idempotency.key,
+            defaults={"digest": idempotency.digest, "run_id": run.id},
+        )
+        if not created:
+            # Somebody else came first, at the same moment: ours is taken back.
+            transaction.set_rollback(True)  # noqa: FBT003 - Django's signature
+    if not created:
+        return _answer(made, idempotency)
+    return Submission(run.id, handler, run.queued_at, scheduled=run.scheduled)
+
+
+def submit_many(
+    actor: Actor, task_type: str, many: Iterable[dict[str, Any]], *, priority: int | None = None
+) -> list[UUID]:
+    """
+    Accept many tasks of one type, in order; all or none.
+
+    `check_submission` is not asked. Memory stays flat over chunks of a thousand.
+
+    Raises:
+        TaskTypeUnknown, PermissionRefused, ParametersInvalid: nothing was stored.
+    """
+    handler = registry.get(task_type)
+    permissions.require(handler.permissions, actor, f"start {handler.task_type}")
+    ids: list[UUID] = []
+    with transaction.atomic():
+        for chunk in _chunks(many):
+            runs = [_new_run(actor, handler, parameters, priority=priority) for parameters in chunk]
+            store().insert_many(runs)
+            ids += [run.id for run in runs]
+    return ids
+
+
+def _new_run(
+    actor: Actor,
+    handler: type[TaskHandler],
+    parameters: dict[str, Any],
+    *,
+    title: str = "",
+    run_after: datetime | None = None,
+    priority: int | None = None,
+    check: bool = False,
+) -> rows.NewRun:
+    """Return the run to be stored."""
+    validated = handler.validated(parameters)
+    if check:
+        handler.check_submission(actor, validated)
+    now = clock.now()
+    key = handler.exclusive_key(validated)
+    return rows.NewRun(
+        id=uuid.uuid4(),
+        task_id=uuid.uuid4(),
+        account_id=actor.account.pk,
+        owner_id=actor.user.pk,
+        task_type=handler.task_type,
+        title=title[:200],
+        parameters=handler.stored(validated),
+        origin=actor.origin,
+        queue=handler.queue,
+        priority=handler.priority if priority is None else priority,
+        position=clock.position(),
+        run_after=run_after or now,
+        queued_at=now,
+        scheduled=run_after is not None and run_after > now,
+        batchable=handler.short and key is None,
+        exclusive_key=None if key is None else scoped_key(actor.account.pk, handler, key),
+    )
+
+
+def scoped_key(account_id: UUID, handler: type[TaskHandler], key: str) -> str:
+    """Return an exclusive key that other accounts and task types do not share."""
+    return f"{account_id.hex}:{handler.task_type}:{key}"[:200]
+
+
+def _guard_exclusive(handler: type[TaskHandler], run: rows.NewRun) -> None:
+    """Refuse a second unfinished run of a key, for handlers that want that."""
+    if handler.refuse_while_unfinished and run.exclusive_key is not None:
+        unfinished = TaskStatus.objects.filter(exclusive_key=run.exclusive_key).exclude(
+            state__in=FINAL
+        )
+        if unfinished.exists():
+            raise exceptions.ExclusiveRunExists(handler.task_type)
+
+
+def _known(actor: Actor, idempotency: Idempotency) -> Submission | None:
+    """Return the earlier submission of this key, if it is remembered."""
+    keys = IdempotencyKey.objects.filter(
+        account=actor.account, user=actor.user, route=idempotency.route, key=idempotency.key
+    ).select_related("run")
+    known = keys.first()
+    if known is None:
+        return None
+    if known.created_at < clock.now() - conf.IDEMPOTENCY:
+        keys.delete()
+        return None
+    return _answer(known, idempotency)
+
+
+def _answer(known: IdempotencyKey, idempotency: Idempotency) -> Submission:
+    """Return the earlier submission; refuse when its body was another."""
+    if known.digest != idempotency.digest:
+        raise exceptions.IdempotencyConflict(idempotency.key)
+    run = known.run
+    return Submission(run.pk, registry.get(run.task_type), run.queued_at, created=False)
+
+
+def _chunks(many: Iterable[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for one in many:
+        chunk.append(one)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
