@@ -1,0 +1,1 @@
+"""The search index: what an app registers, how it is kept, and the query language that asks it."""
