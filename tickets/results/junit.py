@@ -9,6 +9,7 @@ Source: Ant's JUnit XML, Maven Surefire's flaky and rerun elements, GoogleTest's
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from xml.parsers import expat
 
 from tickets.results import encoding
@@ -88,18 +89,24 @@ class JUnitReader:
             ...
 
     `totals` counts over all that was read, `problems` holds the suites' own errors as
-    (name, text), at most `MOST_PROBLEMS` of them.
+    (name, text), at most `MOST_PROBLEMS` of them; `started_at` and `finished_at` are the
+    earliest and the latest moment that any node names.
     """
 
     def __init__(self) -> None:
         self.totals = Totals()
         self.problems: list[tuple[str, str]] = []
+        self.started_at: datetime | None = None
+        self.finished_at: datetime | None = None
         self._next_position = 0
         self._nodes: list[Node] = []
 
     def read(self, chunks: Iterable[bytes], source: str = "") -> Iterator[list[Node]]:
         """
         Yield the nodes of one report, some at a time, each when its element ends.
+
+        Something, perhaps an empty list, is yielded for each piece of the report, so that
+        the caller can look up from time to time.
 
         Args:
             chunks: The report's bytes, in pieces of any length.
@@ -134,16 +141,14 @@ class JUnitReader:
             for piece in pieces:
                 fed += len(piece)
                 parser.Parse(piece)
-                if self._nodes:
-                    yield self._take()
                 self._check_limits(parser, fed)
+                yield self._take()
             parser.Parse(b"", True)  # noqa: FBT003
+            yield self._take()
         except expat.ExpatError as error:
             raise ReportMalformed(_reason(error)) from None
         finally:
             self._end_report()
-        if self._nodes:
-            yield self._take()
 
     def _begin(self, encoding_: str | None) -> expat.XMLParserType:
         parser = expat.ParserCreate(encoding_)
@@ -347,9 +352,11 @@ class JUnitReader:
             duration = seconds(written)
             if duration is None:
                 self.totals.unread_durations += 1
-        started_at = None
+        started_at = finished_at = None
         if written := attributes.get("timestamp"):
             started_at = moment(written)
+            finished_at = later(started_at, duration)
+            self._widen(started_at, finished_at)
         attributes.pop("name", None)
         description = metadata = parameters = None
         if attributes or node.details is not None:
@@ -365,13 +372,20 @@ class JUnitReader:
                 is_flaky,
                 duration,
                 started_at,
-                later(started_at, duration),
+                finished_at,
                 description,
                 metadata,
                 parameters,
                 node.has_children,
             )
         )
+
+    def _widen(self, started_at: datetime | None, finished_at: datetime | None) -> None:
+        if started_at and (self.started_at is None or started_at < self.started_at):
+            self.started_at = started_at
+        latest = finished_at or started_at
+        if latest and (self.finished_at is None or latest > self.finished_at):
+            self.finished_at = latest
 
 
 def _name(node: _Open) -> str:

@@ -1,0 +1,31 @@
+"""
+The numbers of test results, with their defaults.
+
+A project overrides them in `settings.TICKETS`, by the same names. Sizes are bytes,
+durations `timedelta`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+
+DEFAULTS: Final[dict[str, Any]] = {
+    #: Largest file that may be uploaded, as it is sent (packed).
+    "UPLOAD_LIMIT": 2 * 1024**3,
+    #: What the reports of one zip may unpack to together.
+    "UNPACKED_LIMIT": 8 * 1024**3,
+    #: Uploads and staged rows older than this belong to nobody any more and are removed.
+    "ABANDONED_AFTER": timedelta(days=7),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return the setting: `conf.UPLOAD_LIMIT` is `settings.TICKETS["UPLOAD_LIMIT"]`, else the default."""
+    try:
+        default = DEFAULTS[name]
+    except KeyError:
+        raise AttributeError(name) from None
+    return getattr(settings, "TICKETS", {}).get(name, default)

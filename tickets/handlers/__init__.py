@@ -1,0 +1,1 @@
+"""Task types of test results: one file each."""

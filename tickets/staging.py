@@ -1,0 +1,226 @@
+"""
+Rows of an import: written where nobody sees them, shown at once, or removed.
+
+    staging = Staging.begin(...)
+    staging.add(nodes)          # again and again
+    staging.show(totals, ...)   # or discard(staging.run_id)
+
+SQLite has one writer, so no transaction here lasts longer than a batch.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import connection, transaction
+
+from backgroundtasks import clock
+from tickets import conf
+from tickets.models import AutomatedTestRun, ResultNode, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from uuid import UUID
+
+    from tickets.models import AutomatedTestAssignment
+    from tickets.results.node import Node
+    from tickets.results.totals import Totals
+
+#: Nodes written by one transaction: 20 to 40 ms.
+BATCH_ROWS: Final = 2_000
+#: Text written by one transaction, in characters.
+BATCH_TEXT: Final = 4_000_000
+#: Nodes removed by one transaction.
+BATCH_REMOVED: Final = 5_000
+
+_META: Final = ResultNode._meta  # noqa: SLF001 - Django's documented model API
+_COLUMNS: Final = [field.attname for field in _META.concrete_fields]
+
+
+class RunTakenAway(Exception):
+    """Another attempt of the import, or a person, took the staged run away from this one."""
+
+
+class Staging:
+    """The rows that one attempt of an import writes."""
+
+    def __init__(self, run_id: UUID) -> None:
+        self.run_id = run_id
+        self._prefix = uuid.uuid4().hex[:24]
+        self._rows: list[tuple[Any, ...]] = []
+        self._text = 0
+
+    @classmethod
+    def begin(
+        cls, assignment: AutomatedTestAssignment, *, import_id: UUID, run_by_id: int | None
+    ) -> Staging:
+        """Make the run that nobody sees yet."""
+        run = AutomatedTestRun.objects.create(
+            account_id=assignment.account_id,
+            assignment=assignment,
+            import_id=import_id,
+            run_by_id=run_by_id,
+        )
+        return cls(run.pk)
+
+    def add(self, nodes: Iterable[Node]) -> bool:
+        """
+        Take nodes; return whether a batch was written.
+
+        Raises:
+            IntegrityError: the run was removed meanwhile: this attempt is no longer the one.
+        """
+        written = False
+        for node in nodes:
+            self._rows.append(self._row(node))
+            if len(self._rows) >= BATCH_ROWS or self._text >= BATCH_TEXT:
+                self._write()
+                written = True
+        return written
+
+    def show(
+        self, totals: Totals, *, started_at: datetime | None, finished_at: datetime | None
+    ) -> None:
+        """
+        Write what is left, then show all of it to everybody, in one short transaction.
+
+        Raises:
+            RunTakenAway: the run is not staged any more. Nothing was shown.
+        """
+        self._write()
+        shown = AutomatedTestRun.objects.filter(pk=self.run_id, stage=Stage.STAGED).update(
+            stage=Stage.SHOWN,
+            imported_at=clock.now(),
+            status=totals.status,
+            started_at=started_at,
+            finished_at=finished_at,
+            errors=totals.errors,
+            failed=totals.failed,
+            skipped=totals.skipped,
+            passed=totals.passed,
+            warnings=totals.warnings,
+            total_results=totals.results,
+            total_nodes=totals.nodes,
+        )
+        if not shown:
+            raise RunTakenAway(str(self.run_id))
+
+    def _row(self, node: Node) -> tuple[Any, ...]:
+        """Return a row's values in the order of the model's columns."""
+        if node.description is not None:
+            self._text += len(node.description)
+        return (
+            self._id(node.position),
+            self.run_id.hex,
+            None if node.parent is None else self._id(node.parent),
+            node.position,
+            node.is_case,
+            node.name,
+            node.class_name,
+            node.status.value,
+            node.is_flaky,
+            node.seconds,
+            _stored_moment(node.started_at),
+            _stored_moment(node.finished_at),
+            node.description,
+            None,  # notes
+            self._stored_map(node.metadata),
+            self._stored_map(node.parameters),
+            node.has_children,
+        )
+
+    def _id(self, position: int) -> str:
+        return f"{self._prefix}{position:08x}"
+
+    def _stored_map(self, values: dict[str, str] | None) -> str | None:
+        if values is None:
+            return None
+        written = json.dumps(values)
+        self._text += len(written)
+        return written
+
+    def _write(self) -> None:
+        rows, self._rows, self._text = self._rows, [], 0
+        if rows:
+            with transaction.atomic():
+                _insert(rows)
+
+
+def _stored_moment(moment: datetime | None) -> Any:
+    return None if moment is None else connection.ops.adapt_datetimefield_value(moment)
+
+
+def _insert(rows: list[tuple[Any, ...]]) -> None:
+    """Insert rows past the ORM: making objects of them would take most of an import's time."""
+    quote = connection.ops.quote_name
+    table = quote(_META.db_table)
+    columns = ", ".join(quote(column) for column in _COLUMNS)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            places = ", ".join(["%s"] * len(_COLUMNS))
+            insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - our own names
+            cursor.executemany(insert, rows)
+
+
+def find_shown(import_id: UUID) -> AutomatedTestRun | None:
+    """Return the run that an earlier attempt of this import has shown already, if any."""
+    return AutomatedTestRun.objects.shown().filter(import_id=import_id).first()
+
+
+def discard_import(import_id: UUID) -> None:
+    """Remove what attempts of this import staged, so that a new one can begin."""
+    for run_id in AutomatedTestRun.objects.filter(
+        import_id=import_id, stage=Stage.STAGED
+    ).values_list("pk", flat=True):
+        discard(run_id, only_staged=True)
+
+
+def discard(run_id: UUID, *, only_staged: bool = False) -> bool:
+    """
+    Hide a run at once, then remove its nodes in short transactions, then itself.
+
+    Returns:
+        Whether it was there to be hidden: of several at one moment, one gets True.
+    """
+    runs = AutomatedTestRun.objects.filter(pk=run_id)
+    hideable = [Stage.STAGED] if only_staged else [Stage.STAGED, Stage.SHOWN]
+    # Hidden first: from here on an attempt that is still writing can no longer show it.
+    if not runs.filter(stage__in=hideable).update(stage=Stage.DISCARDED):
+        return False
+    _remove(run_id)
+    return True
+
+
+def sweep() -> int:
+    """Remove what nobody will come back for; return how many runs that were."""
+    discarded = AutomatedTestRun.objects.filter(stage=Stage.DISCARDED)
+    abandoned = AutomatedTestRun.objects.filter(
+        stage=Stage.STAGED, staged_at__lt=clock.now() - conf.ABANDONED_AFTER
+    )
+    for run_id in abandoned.values_list("pk", flat=True):
+        discard(run_id, only_staged=True)
+    left = list(
+        discarded.filter(staged_at__lt=clock.now() - timedelta(hours=1)).values_list(
+            "pk", flat=True
+        )
+    )
+    for run_id in left:
+        _remove(run_id)
+    return len(left)
+
+
+def _remove(run_id: UUID) -> None:
+    nodes = ResultNode.objects.filter(run_id=run_id)
+    removed = 1
+    while removed:
+        batch = nodes.order_by().values("pk")[:BATCH_REMOVED]
+        removed, _ = ResultNode.objects.filter(pk__in=batch).delete()
+    AutomatedTestRun.objects.filter(pk=run_id).delete()
