@@ -124,6 +124,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns without it
 WHITENOISE_USE_FINDERS = True
 
 # Uploads, exports and attachments: a local folder, a shared path, or (a Django storage
