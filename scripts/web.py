@@ -2,54 +2,71 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LOGGING_CONFIG, LogLevels
 
 from scripts import death_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Open streams hold a thread each (`STREAMS` of them at most); the rest is for short requests.
+THREADS = 80
 # The path without its query string: tokens and passwords may stand there.
 ACCESS_LOG = '%(time)s %(addr)s "%(method)s %(path)s %(protocol)s" %(status)d %(dt_ms).1f ms'
+CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
-def load(parent: int) -> Callable[..., object]:
-    """Return the application, in a process that dies with the server's main process."""
-    death_signal.ask_for(signal.SIGKILL, parent=parent)
-    from taskcenter.wsgi import application  # noqa: PLC0415 - only once this process serves
+class OneLine(logging.Formatter):
+    """One record, one line: a path with line breaks or terminal codes in it cannot forge one."""
 
-    return application
-
-
-def main() -> None:
-    Granian(
-        "taskcenter.wsgi:application",
-        address=os.environ.get("HOST", "127.0.0.1"),
-        port=int(os.environ.get("PORT") or 8000),
-        interface=Interfaces.WSGI,
-        workers=int(os.environ.get("WEB_PROCESSES") or 2),
-        websockets=False,
-        log_access=os.environ.get("ACCESS_LOG", "1") != "0",
-        log_access_format=ACCESS_LOG,
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
-        workers_kill_timeout=5,
-    ).serve(target_loader=_Loader(os.getpid()), wrap_loader=False)
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).translate(CONTROL_CHARACTERS)
 
 
-class _Loader:
-    """`load` for this parent; a class, because granian pickles it on Python 3.14."""
+class Loader:
+    """Gives each server process the application, and lets it die with its parent."""
 
     def __init__(self, parent: int) -> None:
         self.parent = parent
 
     def __call__(self) -> Callable[..., object]:
-        return load(self.parent)
+        death_signal.ask_for(signal.SIGKILL, parent=self.parent)
+        from taskcenter.wsgi import application  # noqa: PLC0415 - only in the serving process
+
+        return application
+
+
+def logging_config() -> dict[str, Any]:
+    """Return granian's own, with our formatter for the access log."""
+    formatters = {**LOGGING_CONFIG["formatters"], "access": {"()": OneLine}}
+    return {**LOGGING_CONFIG, "formatters": formatters}
+
+
+def main() -> None:
+    Granian(
+        "taskcenter.wsgi:application",
+        address=os.environ.get("HOST") or "127.0.0.1",
+        port=int(os.environ.get("PORT") or 8000),
+        interface=Interfaces.WSGI,
+        workers=int(os.environ.get("WEB_PROCESSES") or 2),
+        blocking_threads=THREADS,
+        websockets=False,
+        # Starting and stopping is the supervisor's to tell.
+        log_level=LogLevels.error,
+        log_dictconfig=logging_config(),
+        log_access=os.environ.get("ACCESS_LOG", "1") != "0",
+        log_access_format=ACCESS_LOG,
+        respawn_failed_workers=True,
+        respawn_interval=0.5,
+        workers_kill_timeout=5,
+    ).serve(target_loader=Loader(os.getpid()), wrap_loader=False)
 
 
 if __name__ == "__main__":
