@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import signal
@@ -45,8 +46,9 @@ class Loader:
 
 def logging_config() -> dict[str, Any]:
     """Return granian's own, with our formatter for the access log."""
-    formatters = {**LOGGING_CONFIG["formatters"], "access": {"()": OneLine}}
-    return {**LOGGING_CONFIG, "formatters": formatters}
+    config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
+    config["formatters"]["access"] = {"()": OneLine}
+    return config
 
 
 def main() -> None:
