@@ -1,5 +1,6 @@
 """The use cases: the only way that APIs, admin and commands write."""
 
+from backgroundtasks.operations.bootstrap import bootstrap
 from backgroundtasks.operations.cancel import cancel
 from backgroundtasks.operations.issue_token import create_client, issue_token, revoke_token
 from backgroundtasks.operations.queues import pause_queue, resume_queue
@@ -9,6 +10,7 @@ from backgroundtasks.operations.submit import Idempotency, Submission, submit, s
 __all__ = [
     "Idempotency",
     "Submission",
+    "bootstrap",
     "cancel",
     "create_client",
     "issue_token",
