@@ -8,6 +8,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+from django.utils.log import CallbackFilter
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LOGGING_CONFIG, LogLevels
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 THREADS = 80
 # The path without its query string: tokens and passwords may stand there.
 ACCESS_LOG = '%(time)s %(addr)s "%(method)s %(path)s %(protocol)s" %(status)d %(dt_ms).1f ms'
+PROBES = {"/livez", "/readyz"}
 CONTROL_CHARACTERS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
@@ -29,6 +31,11 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).translate(CONTROL_CHARACTERS)
+
+
+def is_no_probe(record: logging.LogRecord) -> bool:
+    """Return whether a request is worth a line: a load balancer asks every few seconds."""
+    return not (isinstance(record.args, dict) and record.args.get("path") in PROBES)
 
 
 class Loader:
@@ -45,9 +52,11 @@ class Loader:
 
 
 def logging_config() -> dict[str, Any]:
-    """Return granian's own, with our formatter for the access log."""
+    """Return granian's own, with our formatter for the access log and without probes."""
     config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
     config["formatters"]["access"] = {"()": OneLine}
+    config["filters"] = {"no_probe": {"()": CallbackFilter, "callback": is_no_probe}}
+    config["handlers"]["access"]["filters"] = ["no_probe"]
     return config
 
 

@@ -174,10 +174,20 @@ LOGGING = {
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)-7s %(process)d %(name)s %(message)s"}
     },
+    "filters": {
+        # A probe that is answered 503 is not an error of the server, and comes every second.
+        "no_probe": {
+            "()": "django.utils.log.CallbackFilter",
+            "callback": lambda record: (
+                getattr(getattr(record, "request", None), "path", "") not in {"/livez", "/readyz"}
+            ),
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("LOG_LEVEL", "INFO")},
     "loggers": {
         # The library logs a line per process and task; ours says what an operator needs.
         "django-q": {"level": "WARNING"},
+        "django.request": {"filters": ["no_probe"]},
     },
 }
