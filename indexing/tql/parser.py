@@ -91,7 +91,7 @@ def parse(text: str) -> Query:
     except UnexpectedToken as error:
         raise QueryInvalid(*_unexpected(error, text)) from None
     except UnexpectedCharacters as error:
-        raise QueryInvalid(*_unreadable(error, text)) from None
+        raise QueryInvalid(*_unreadable(error)) from None
     _measure(query)
     return query
 
@@ -147,9 +147,9 @@ def _unexpected(error: UnexpectedToken, text: str) -> tuple[str, Position]:
     return f"expected {_either(expected)}, found {_cut(found)}.", _position(error.token)
 
 
-def _unreadable(error: UnexpectedCharacters, text: str) -> tuple[str, Position]:
+def _unreadable(error: UnexpectedCharacters) -> tuple[str, Position]:
     at = Position(error.line, error.column)
-    found = text[error.pos_in_stream or 0]
+    found = error.char
     if found in _QUOTES:
         return f"the text that begins here has no closing {found}", at
     return f"the character {found!r} means nothing here.", at

@@ -1,0 +1,122 @@
+"""PostgreSQL: words in the column `words`, a tsvector under a GIN index; a name's have weight A."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection
+from django.db.models import BooleanField, Expression, F, Func, Value
+from django.db.models.functions import Collate
+from django.db.models.sql.compiler import SQLCompiler
+
+from indexing.rows import Documents, Relationship
+from indexing.words import MAX_WORD, Term
+
+BATCH = 1_000
+
+_INSERT = """
+INSERT INTO indexing_document (account_id, entity_type, entity_id, project_id, name, name_key,
+                               updated_at, fields, words)
+SELECT account_id, %s, entity_id, project_id, name, name_key, updated_at, fields, words
+FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::timestamptz[],
+            %s::jsonb[], %s::tsvector[])
+     AS given (account_id, entity_id, project_id, name, name_key, updated_at, fields, words)
+ON CONFLICT (entity_type, entity_id) DO
+"""
+_OVERWRITE = """
+UPDATE SET
+    project_id = excluded.project_id, name = excluded.name, name_key = excluded.name_key,
+    updated_at = excluded.updated_at, fields = excluded.fields, words = excluded.words
+"""
+
+
+def write(documents: Documents, *, overwrite: bool) -> None:
+    """Store documents in one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _INSERT + (_OVERWRITE if overwrite else "NOTHING"),
+            [
+                documents.entity_type,
+                list(documents.accounts),
+                list(documents.ids),
+                list(documents.projects),
+                list(documents.names),
+                list(documents.name_keys),
+                list(documents.moments),
+                list(documents.fields),
+                [
+                    _vector(name, text)
+                    for name, text in zip(documents.name_words, documents.text_words, strict=True)
+                ],
+            ],
+        )
+
+
+_RELATIONSHIPS = """
+INSERT INTO indexing_relationship (account_id, type, source_id, destination_id)
+SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::uuid[]) ON CONFLICT DO NOTHING
+"""
+
+
+def relate(relationships: Sequence[Relationship]) -> None:
+    """Store relationships in one statement."""
+    if relationships:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _RELATIONSHIPS, [list(each) for each in zip(*relationships, strict=True)]
+            )
+
+
+def _vector(name: str, text: str) -> str:
+    """Return the text form of a tsvector; our words need no quotes."""
+    parts = [f"{word[:MAX_WORD]}:1A" for word in name.split()]
+    parts += [word[:MAX_WORD] for word in text.split()]
+    return " ".join(parts)
+
+
+class _Words(Func):
+    """The column `words` of the document whose id is given."""
+
+    template = "%(expressions)s"
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:  # type: ignore[override]
+        sql, params = super().as_sql(compiler, connection, **extra)
+        return sql.replace('"id"', '"words"'), params
+
+
+def match(terms: Sequence[Term], *, name_only: bool) -> Expression:
+    """Return `words @@ …`."""
+    query = " & ".join(_term(term, "*A" if name_only else "*") for term in terms)
+    return Func(
+        _Words(F("id")),
+        Value(query),
+        template="%(expressions)s::tsquery",
+        arg_joiner=" @@ ",
+        output_field=BooleanField(),
+    )
+
+
+def _term(term: Term, label: str) -> str:
+    word = f"'{term.word}':{label}"
+    if not term.pieces:
+        return word
+    pieces = " & ".join(f"'{piece}':{label}" for piece in term.pieces)
+    return f"({word} | ({pieces}))"
+
+
+def sort_key(expression: Expression) -> Expression:
+    """Return it in the collation that compares code points."""
+    return Collate(expression, "C")
+
+
+def optimize() -> Iterator[None]:
+    """Take up the pending entries of the GIN index, drop dead rows, and renew the statistics."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('indexing_document_words')")
+        yield
+        # VACUUM does not run in a transaction; a caller that is in one gets the statistics only.
+        vacuum = "ANALYZE" if connection.in_atomic_block else "VACUUM (ANALYZE)"
+        for table in ("indexing_document", "indexing_relationship"):
+            cursor.execute(f"{vacuum} {table}")
+            yield

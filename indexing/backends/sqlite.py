@@ -1,0 +1,121 @@
+"""SQLite: words in the FTS5 table `indexing_words`, whose rowid is the document's id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
+
+from django.db import connection, transaction
+from django.db.models import BooleanField, Expression, F, Func, Value
+
+from indexing.rows import Documents, Relationship
+from indexing.words import Term
+
+BATCH = 500
+#: Pages that one step of `optimize` merges at most; about 50 ms.
+_MERGE_PAGES = 500
+
+_DOCUMENT = """
+INSERT INTO indexing_document (account_id, entity_type, entity_id, project_id, name, name_key,
+                               updated_at, fields)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (entity_type, entity_id) DO UPDATE SET
+    project_id = excluded.project_id, name = excluded.name, name_key = excluded.name_key,
+    updated_at = excluded.updated_at, fields = excluded.fields
+"""
+# Deletes of a contentless table came with SQLite 3.43, so this one keeps its words.
+_WORDS = """
+INSERT OR REPLACE INTO indexing_words (rowid, name, text)
+SELECT id, %s, %s FROM indexing_document
+WHERE entity_type = %s AND entity_id = %s
+"""
+
+
+def write(documents: Documents, *, overwrite: bool) -> None:  # noqa: ARG001 - the one writer wins
+    """Store documents; nobody else can have written since this transaction began to read."""
+    entity_type = repeat(documents.entity_type)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            _DOCUMENT,
+            list(
+                zip(
+                    documents.accounts,
+                    entity_type,
+                    documents.ids,
+                    documents.projects,
+                    documents.names,
+                    documents.name_keys,
+                    documents.moments,
+                    documents.fields,
+                    strict=False,
+                )
+            ),
+        )
+        cursor.executemany(
+            _WORDS,
+            list(
+                zip(
+                    documents.name_words,
+                    documents.text_words,
+                    entity_type,
+                    documents.ids,
+                    strict=False,
+                )
+            ),
+        )
+
+
+_RELATIONSHIP = """
+INSERT INTO indexing_relationship (account_id, type, source_id, destination_id)
+VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+
+
+def relate(relationships: Sequence[Relationship]) -> None:
+    """Store relationships."""
+    with connection.cursor() as cursor:
+        cursor.executemany(_RELATIONSHIP, relationships)
+
+
+def match(terms: Sequence[Term], *, name_only: bool) -> Expression:
+    """Return `id IN (…)` over the words' table."""
+    query = " AND ".join(map(_term, terms))
+    return Func(
+        F("id"),
+        Value(f"name : ({query})" if name_only else query),
+        template="%(expressions)s)",
+        arg_joiner=" IN (SELECT rowid FROM indexing_words WHERE indexing_words MATCH ",
+        output_field=BooleanField(),
+    )
+
+
+def _term(term: Term) -> str:
+    word = f'"{term.word}" *'
+    if not term.pieces:
+        return word
+    pieces = " AND ".join(f'"{piece}" *' for piece in term.pieces)
+    return f"({word} OR ({pieces}))"
+
+
+def sort_key(expression: Expression) -> Expression:
+    """Return it as it is: SQLite compares bytes."""
+    return expression
+
+
+def optimize() -> Iterator[None]:
+    """Merge the segments of the words' index a few pages at a time, until nothing is left."""
+    # A negative count marks all segments to become one; positive ones then work at it.
+    for pages in chain([-_MERGE_PAGES], repeat(_MERGE_PAGES)):
+        with transaction.atomic(), connection.cursor() as cursor:
+            before = connection.connection.total_changes
+            cursor.execute(
+                "INSERT INTO indexing_words (indexing_words, rank) VALUES ('merge', %s)", [pages]
+            )
+            changed = connection.connection.total_changes - before
+        yield
+        # The documented sign that a merge found nothing to do.
+        if changed < 2:  # noqa: PLR2004
+            break
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA optimize")
+    yield

@@ -1,0 +1,164 @@
+"""Where the entities of an app stand in the database, and which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Model, QuerySet
+from django.db.models.expressions import Combinable
+from django.http import HttpRequest
+
+#: A lookup path (`run__assignment_id`) or an expression over the model.
+Path = str | Combinable
+
+#: The entity type whose entities are the projects: `Project = "Billing"` finds it by name.
+PROJECT = "Project"
+
+
+class Kind(StrEnum):
+    """How the values of a field are compared."""
+
+    TEXT = "text"  #: letter case and accents do not count
+    REFERENCE = "reference"  #: an id, or the name of what has it
+    MOMENT = "moment"
+    NUMBER = "number"
+    FLAG = "flag"  #: `true` or `false`
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a query, and where its value stands."""
+
+    path: Path
+    kind: Kind = Kind.TEXT
+    #: For a reference: the entity type that it leads to; its documents know the names.
+    to: str = ""
+
+
+def text(path: Path) -> Field:
+    """Return a field of short text: a status, a type, the path of a package."""
+    return Field(path)
+
+
+def reference(path: Path, to: str) -> Field:
+    """Return a field that holds the id of an entity of type `to`."""
+    return Field(path, Kind.REFERENCE, to)
+
+
+def moment(path: Path) -> Field:
+    """Return a field that holds a moment."""
+    return Field(path, Kind.MOMENT)
+
+
+def number(path: Path) -> Field:
+    """Return a field that holds a number."""
+    return Field(path, Kind.NUMBER)
+
+
+def flag(path: Path) -> Field:
+    """Return a field that is true or false."""
+    return Field(path, Kind.FLAG)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relationship of every entity of a source: to the entity whose id stands at `path`."""
+
+    #: Shown as `RelationshipType`; at most 60 characters.
+    type: str
+    #: May be NULL, and may lead over a many-to-many.
+    path: Path
+
+
+class DocumentSource:
+    """
+    The entities of one type.
+
+    Their primary keys are UUIDs. Paths are Django's lookup paths from the model; those of a
+    document must not lead over a to-many relation.
+    """
+
+    #: Public name, at most 60 characters: `AutomatedTest`.
+    entity_type: ClassVar[str]
+    #: Further names that queries may use.
+    aliases: ClassVar[tuple[str, ...]] = ()
+    model: ClassVar[type[Model]]
+    account: ClassVar[Path] = "account_id"
+    #: Leads to the project's id; None where entities belong to no project.
+    project: ClassVar[Path | None] = "project_id"
+    name: ClassVar[Path] = "name"
+    updated_at: ClassVar[Path | None] = "updated_at"
+    #: Texts of which every word can be found, beside those of the name.
+    texts: ClassVar[tuple[Path, ...]] = ()
+    fields: ClassVar[Mapping[str, Field]] = {}
+    relationships: ClassVar[tuple[Relation, ...]] = ()
+
+    def queryset(self) -> QuerySet[Any]:
+        """Return the entities that may be found; leave out what nobody may see yet."""
+        return self.model._default_manager.all()  # noqa: SLF001 - Django's public name for it
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """
+        Return the usual API representations, with `Self`, of these entities by their id.
+
+        One that is gone, or that the caller may not see, is left out.
+        """
+        raise NotImplementedError
+
+
+_sources: dict[str, DocumentSource] = {}
+
+
+def register(source: DocumentSource) -> None:
+    """Add a source; in `AppConfig.ready()`. A name that is taken is refused."""
+    for name in (source.entity_type, *source.aliases):
+        known = find(name)
+        if known is not None and type(known) is not type(source):
+            raise ImproperlyConfigured(
+                f"The entity type {name} is registered by {type(known).__name__} "
+                f"and by {type(source).__name__}."
+            )
+    _sources[source.entity_type.lower()] = source
+
+
+def unregister(source: DocumentSource) -> None:
+    """Take a source away; for tests."""
+    _sources.pop(source.entity_type.lower(), None)
+
+
+def all_sources() -> list[DocumentSource]:
+    """Return every source, by entity type."""
+    return [_sources[name] for name in sorted(_sources)]
+
+
+def find(entity_type: str) -> DocumentSource | None:
+    """Return the source of an entity type or alias in any letter case, or None."""
+    wanted = entity_type.lower()
+    direct = _sources.get(wanted)
+    if direct is not None:
+        return direct
+    named = (s for s in _sources.values() if wanted in map(str.lower, s.aliases))
+    return next(named, None)
+
+
+def get(what: type[Model] | str) -> DocumentSource:
+    """
+    Return the source of a model or an entity type.
+
+    Raises:
+        ImproperlyConfigured: it was not registered.
+    """
+    if isinstance(what, str):
+        source = find(what)
+    else:
+        source = next((s for s in _sources.values() if s.model is what), None)
+    if source is None:
+        raise ImproperlyConfigured(f"{what} is not registered with the search index.")
+    return source
