@@ -114,7 +114,9 @@ def manage(*command: str, failure: str) -> None:
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise CannotStart(f"{failure}: {lines[-1]}\nAll of it: {' '.join([*MANAGE, *command])}")
+        raise CannotStart(
+            f"{failure}: {lines[-1]}\nThe whole error: {' '.join([*MANAGE, *command])}"
+        )
     sys.stderr.write(done.stderr)
 
 
