@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
+from backgroundtasks import exceptions
+from backgroundtasks.models import Account, Membership
 
-    from backgroundtasks.models import Account
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from django.contrib.auth.models import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +31,24 @@ class Actor:
     def is_operator(self) -> bool:
         """Whether this is an operator of the whole installation."""
         return self.user.is_active and self.user.is_superuser
+
+
+def actor_of(user: User, account_id: UUID | None = None, *, origin: str = "code") -> Actor:
+    """
+    Return the user as an actor in an account: the named one, else the user's default.
+
+    Raises:
+        AccountRefused: the user belongs to no account, or not to this one.
+    """
+    memberships = Membership.objects.filter(user=user).select_related("account")
+    if account_id is not None:
+        membership = memberships.filter(account_id=account_id).first()
+    else:
+        membership = memberships.order_by("-is_default", "pk").first()
+    if membership is not None:
+        return Actor(user, membership.account, membership.role, origin)
+    if account_id is not None and user.is_superuser:
+        account = Account.objects.filter(pk=account_id, is_system=True).first()
+        if account is not None:
+            return Actor(user, account, "admin", origin)
+    raise exceptions.AccountRefused(user.get_username())

@@ -1,0 +1,50 @@
+"""The runs that a worker holds right now, shared by its two threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from backgroundtasks.lifecycle.rows import ClaimedRun
+
+
+class Batch:
+    """
+    What one claim brought: one run, or several short ones.
+
+    The working thread takes them one by one; the pulse renews their lease, and gives those
+    back that have not begun when the one before them turns out to be slow.
+    """
+
+    def __init__(self, runs: Sequence[ClaimedRun], token: int) -> None:
+        self.token = token
+        self.renewed_at = time.monotonic()
+        self._lock = threading.Lock()
+        self._waiting = list(reversed(runs))
+        self._held = {run.id for run in runs}
+
+    def take(self) -> ClaimedRun | None:
+        """Return the next run to begin; None when none is left."""
+        with self._lock:
+            return self._waiting.pop() if self._waiting else None
+
+    def surrender(self) -> list[UUID]:
+        """Take the runs that have not begun out of the batch; return their ids."""
+        if not self._waiting:
+            return []
+        with self._lock:
+            ids = [run.id for run in self._waiting]
+            self._waiting.clear()
+            self._held.difference_update(ids)
+            return ids
+
+    @property
+    def held(self) -> list[UUID]:
+        """The runs whose lease is to be renewed; finished ones do no harm among them."""
+        with self._lock:
+            return list(self._held)

@@ -1,0 +1,297 @@
+"""
+What a worker does when it is woken: claim, perform, finish, until nothing is left.
+
+Finish and next claim are one statement: one commit a run instead of two.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+)
+
+from backgroundtasks import clock, conf
+from backgroundtasks.engine import process, wakeup
+from backgroundtasks.engine.batch import Batch
+from backgroundtasks.engine.executor import Execution, discard
+from backgroundtasks.engine.pulse import Pulse
+from backgroundtasks.lifecycle import arrows, store
+from backgroundtasks.lifecycle.rows import Claim, Fence
+from backgroundtasks.models import TaskStatus, Worker
+from backgroundtasks.states import GOOD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from backgroundtasks.engine.cluster import StopFlag
+    from backgroundtasks.engine.packet_queue import PacketQueue
+    from backgroundtasks.lifecycle.rows import ClaimedRun, Finish
+
+logger = logging.getLogger(__name__)
+
+#: Good ends of a batch wait at most this long (seconds) for the others.
+_FLUSH = 0.05
+#: How long (seconds) to wait between two tries while the database is away.
+_AWAY = (0.2, 0.5, 1.0, 2.0)
+
+
+class Drainer:
+    """One worker process' work."""
+
+    def __init__(
+        self, queues: Sequence[str], *, stop_flag: StopFlag, tokens: PacketQueue | None = None
+    ) -> None:
+        self.worker_id = uuid.uuid4()
+        self._queues = list(queues)
+        self._stop_flag = stop_flag
+        self._tokens = tokens
+        self._pulse = Pulse(self.worker_id)
+        #: Average seconds of one short run; decides how many are claimed together.
+        self._short = 0.0
+        self._most = 1
+
+    def begin(self) -> None:
+        """Enter the worker in the list of workers, and start its pulse."""
+        self.persist(
+            lambda: Worker.objects.create(
+                id=self.worker_id,
+                host=process.host_name(),
+                host_id=process.host_id(),
+                pid=os.getpid(),
+                pid_started=process.started(os.getpid()) or 0,
+                started_at=clock.now(),
+            )
+        )
+        self._pulse.start()
+
+    def end(self) -> None:
+        """Take the worker off the list; it holds nothing any more."""
+        try:
+            Worker.objects.filter(pk=self.worker_id).update(stopped_at=clock.now())
+        except DatabaseError:
+            connection.close()  # the keeper will notice that the process is gone
+
+    def drain(self) -> int:
+        """Do what can be claimed; return how many runs were begun."""
+        begun = 0
+        idle = 0
+        finishes: list[Finish] = []
+        token = 0
+        chained = False
+        while self._stop_flag.age is None and idle < len(self._queues):
+            if any(finish.run_id in self._exclusive for finish in finishes):
+                # The same statement could not see that the key is free again.
+                self._flush(finishes, token)
+                finishes = []
+            new_token = secrets.randbits(62)
+            claim = self._claim(self._queues[0], new_token, finishes, token)
+            finishes, token = [], new_token
+            if not claim.runs:
+                idle += 1
+                self._queues.append(self._queues.pop(0))
+                continue
+            idle = 0
+            if not chained or claim.more:
+                chained = True
+                self._wake_another(full=len(claim.runs) == self._most or claim.more)
+            finishes = self._work(claim.runs, token)
+            begun += len(claim.runs)
+        if finishes:
+            self._flush(finishes, token)
+        return begun
+
+    def persist(self, write: Callable[[], Any]) -> Any:
+        """
+        Do a write of the engine's; while the database is away, wait and do it again.
+
+        Nothing accepted may be lost for that. A worker that is being stopped waits no
+        longer than its grace.
+        """
+        for tries in range(1_000_000):
+            try:
+                result = write()
+            except (OperationalError, InterfaceError) as error:
+                age = self._stop_flag.age
+                if age is not None and age > conf.STOP_GRACE.total_seconds():
+                    raise
+                if tries == 0:
+                    logger.error(
+                        "worker.database_lost worker=%s error=%s; it keeps what it has and tries "
+                        "again",
+                        self.worker_id,
+                        str(error).partition("\n")[0],
+                    )
+                connection.close()
+                time.sleep(_AWAY[min(tries, len(_AWAY) - 1)])
+            else:
+                if tries:
+                    logger.warning("worker.database_back worker=%s", self.worker_id)
+                return result
+        return None
+
+    # -- steps ------------------------------------------------------------------------------
+
+    _exclusive: frozenset[UUID] = frozenset()
+
+    def _claim(self, queue: str, token: int, finishes: list[Finish], finish_token: int) -> Claim:
+        """Finish and claim; when that cannot be one statement, first one, then the other."""
+        try:
+            claim: Claim = store().claim(
+                queue,
+                most=self._most,
+                token=token,
+                worker_id=self.worker_id,
+                lease=conf.LEASE,
+                finishes=finishes,
+                finish_token=finish_token,
+            )
+        except (DataError, IntegrityError):
+            # A result that this database refuses, or another worker took the exclusive key
+            # at the same moment.
+            self._flush(finishes, finish_token)
+            return (
+                self._claim(queue, token, [], 0)
+                if finishes
+                else Claim((), more=True, finished=frozenset())
+            )
+        except (OperationalError, InterfaceError):
+            connection.close()
+            # The statement may have been committed all the same: what it claimed has not
+            # begun, and what it finished is finished.
+            self.persist(lambda: self._give_back_all(token))
+            self._flush(finishes, finish_token)
+            return Claim((), more=True, finished=frozenset())
+        self._check(finishes, claim.finished)
+        return claim
+
+    def _give_back_all(self, token: int) -> None:
+        ids = list(TaskStatus.objects.filter(token=token).values_list("pk", flat=True))
+        if ids:
+            arrows.give_back(ids, token=token)
+
+    def _work(self, runs: Sequence[ClaimedRun], token: int) -> list[Finish]:
+        """Perform what was claimed; return the good ends that are not stored yet."""
+        batch = Batch(runs, token)
+        self._pulse.batch = batch
+        self._exclusive = frozenset(run.id for run in runs if run.exclusive_key)
+        finishes: list[Finish] = []
+        since = time.monotonic()
+        began = 0
+        while (run := batch.take()) is not None:
+            if self._stop_flag.age is not None:
+                self.persist(lambda run=run: arrows.give_back([run.id], token=token))  # type: ignore[misc]
+                continue
+            began += 1
+            execution = Execution(run, token, stop_flag=self._stop_flag, persist=self.persist)
+            self._pulse.execution = execution
+            finish = execution.perform()
+            self._pulse.execution = None
+            self._tidy()
+            if finish is not None:
+                finishes.append(finish)
+            if len(runs) > 1 and finishes and time.monotonic() - since > _FLUSH:
+                self._flush(finishes, token)
+                finishes = []
+                since = time.monotonic()
+        self._pulse.batch = None
+        self._adapt(runs, began, time.monotonic() - since)
+        return finishes
+
+    def _adapt(self, runs: Sequence[ClaimedRun], began: int, seconds: float) -> None:
+        """Choose how many the next claim takes: as many short ones as fit in the batch time."""
+        if not runs[-1].batchable or not began:
+            self._most = 1
+            return
+        self._short += (seconds / began - self._short) / 4
+        fitting = conf.BATCH_TIME.total_seconds() / max(self._short, 1e-6)
+        self._most = max(1, min(int(fitting), conf.BATCH))
+
+    def _flush(self, finishes: Sequence[Finish], token: int) -> None:
+        """Store good ends; one that the database refuses fails alone."""
+        if not finishes:
+            return
+        try:
+            finished = self.persist(lambda: store().finish(finishes, token=token))
+        except DataError:
+            if len(finishes) > 1:
+                for finish in finishes:
+                    self._flush([finish], token)
+                return
+            finish = finishes[0]
+            fence = Fence(finish.run_id, finish.attempt, token)
+            self.persist(
+                lambda: arrows.fail(
+                    fence,
+                    error="The result cannot be stored in this database.",
+                    temporary=False,
+                    retention=finish.retention,
+                )
+            )
+            return
+        self._check(finishes, finished)
+
+    def _check(self, finishes: Sequence[Finish], finished: frozenset[UUID]) -> None:
+        """Record the ends that came too late."""
+        for finish in finishes:
+            if finish.run_id in finished:
+                continue
+            stored = TaskStatus.objects.filter(
+                pk=finish.run_id, attempt=finish.attempt, state__in=GOOD
+            )
+            # After a broken connection the first try may have been committed after all.
+            if not self.persist(stored.exists):
+                self.persist(lambda finish=finish: discard(finish.run_id, finish.attempt))  # type: ignore[misc]
+
+    def _wake_another(self, *, full: bool) -> None:
+        """Parallelism is a chain: who found more than it took wakes one other worker."""
+        if full and self._tokens is not None and self._tokens.empty():
+            self._tokens.put(wakeup.token())
+
+    def _tidy(self) -> None:
+        """Undo what a handler may have left behind on the connection."""
+        if connection.in_atomic_block or not connection.get_autocommit():
+            connection.close()
+
+
+_drainer: Drainer | None = None
+
+
+def prepare(queues: Sequence[str], *, stop_flag: StopFlag, tokens: PacketQueue) -> None:
+    """Set what the next forked worker works for."""
+    global _drainer  # noqa: PLW0603 - it crosses the fork, and django-q2 calls a plain function
+    _drainer = Drainer(queues, stop_flag=stop_flag, tokens=tokens)
+
+
+def begin() -> None:
+    """Start this process' life as a worker."""
+    assert _drainer is not None  # noqa: S101 - prepared before the fork
+    _drainer.begin()
+
+
+def drain() -> None:
+    """Do what can be done: django-q2 calls it for each token. It never raises."""
+    assert _drainer is not None  # noqa: S101 - prepared before the fork
+    try:
+        _drainer.drain()
+    except Exception:
+        logger.exception("worker.drain_failed; it goes on with the next wake-up")
+        connection.close()
+
+
+def end() -> None:
+    """End this process' life as a worker."""
+    assert _drainer is not None  # noqa: S101 - prepared before the fork
+    _drainer.end()

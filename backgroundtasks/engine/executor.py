@@ -1,0 +1,340 @@
+"""One attempt of one run: from the claimed row to its end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from backgroundtasks import clock, conf, exceptions
+from backgroundtasks.handlers import Outcome, TaskFailed, permissions, registry, secrets
+from backgroundtasks.handlers.actor import actor_of
+from backgroundtasks.handlers.context import (
+    Cancelled,
+    Interrupted,
+    LeaseLost,
+    TaskContext,
+    TimedOut,
+    WorkerStopping,
+)
+from backgroundtasks.lifecycle import arrows
+from backgroundtasks.lifecycle.rows import ClaimedRun, Fence, Finish
+from backgroundtasks.models import AttemptOutcome
+from backgroundtasks.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+    from typing import Protocol
+    from uuid import UUID
+
+    from backgroundtasks.handlers import Actor
+
+    class StopFlag(Protocol):
+        """When the worker was asked to stop."""
+
+        @property
+        def age(self) -> float | None:
+            """Seconds since it was asked; None while it was not."""
+
+    class Persist(Protocol):
+        """Does a write, and does it again until the database takes it."""
+
+        def __call__(self, write: Callable[[], Any]) -> Any: ...
+
+
+logger = logging.getLogger(__name__)
+
+#: Share of the stop grace after which idempotent work is asked to stop at any checkpoint.
+_LATE = 0.7
+#: How long (seconds) the permission of an owner is believed without asking again.
+_ACTOR_LIFE = 1.0
+
+
+class Execution:
+    """The attempt that this worker is making; what its context talks to."""
+
+    def __init__(
+        self, run: ClaimedRun, token: int, *, stop_flag: StopFlag, persist: Persist
+    ) -> None:
+        self.run = run
+        self.fence = Fence(run.id, run.attempt, token)
+        self.handler = registry.find(run.task_type)
+        self.began_at = time.monotonic()
+        #: Why the run must stop; set by the pulse, raised at the next checkpoint.
+        self.reason: type[Interrupted] | None = None
+        self.context = TaskContext(
+            self,
+            run_id=run.id,
+            task_id=run.task_id,
+            account_id=run.account_id,
+            user_id=run.owner_id,
+            attempt=run.attempt,
+            memory=run.memory,
+        )
+        self._stop_flag = stop_flag
+        self._persist = persist
+        self._timeout = (
+            self.handler.timeout_of() if self.handler else conf.TIMEOUT
+        ).total_seconds()
+
+    def perform(self) -> Finish | None:
+        """
+        Run the handler and settle the run.
+
+        Returns:
+            How it ended well, for the caller to store together with others; None when the
+            run was settled here in another way.
+        """
+        try:
+            return self._finish(self._call())
+        except Cancelled:
+            self._settle(
+                lambda: arrows.settle_cancelled(
+                    self.fence, reason="Cancelled.", retention=self._retention
+                )
+            )
+        except WorkerStopping:
+            self._settle(
+                lambda: arrows.requeue(
+                    self.fence,
+                    error="The worker was stopped.",
+                    outcome=AttemptOutcome.INTERRUPTED,
+                )
+            )
+        except LeaseLost:
+            logger.warning("run.lease_lost run_id=%s attempt=%s", self.run.id, self.run.attempt)
+        except TimedOut:
+            self._give_up(f"Timed out after {self._timeout:g} s.", temporary=True)
+        except TaskFailed as failure:
+            self._attempt_failed(
+                str(failure), temporary=failure.temporary, retry_after=failure.retry_after
+            )
+        except Refused as refusal:
+            self._give_up(str(refusal))
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its attempt only
+            self._crashed(error)
+        return None
+
+    # -- what the context asks ------------------------------------------------------------
+
+    def say(self, level: str, key: str, text: str, parameters: dict[str, Any]) -> None:
+        """Store a message of the run."""
+        self._persist(
+            lambda: arrows.say(
+                self.fence,
+                level=level if level in {"info", "warning", "error"} else "info",
+                key=key[:100],
+                text=self._clean(text),
+                parameters=json.loads(self._clean(json.dumps(parameters, default=str))),
+            )
+        )
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Store the run's memory."""
+        self._persist(lambda: arrows.remember(self.fence, memory))
+
+    def stopping(self, *, safe: bool) -> type[Interrupted] | None:
+        """Return why the run must stop here, or None."""
+        if self.reason is not None:
+            return self.reason
+        if self.age > self._timeout:
+            return TimedOut
+        asked = self._stop_flag.age
+        if asked is None:
+            return None
+        again = self.handler is not None and self.handler.idempotent
+        late = asked > conf.STOP_GRACE.total_seconds() * _LATE
+        return WorkerStopping if safe or (again and late) else None
+
+    @property
+    def age(self) -> float:
+        """Seconds since the attempt began."""
+        return time.monotonic() - self.began_at
+
+    # -- steps ------------------------------------------------------------------------------
+
+    def _call(self) -> Outcome | None:
+        """Check once more that the run may be done, and do it."""
+        if self.handler is None:
+            raise Refused(f"No handler has the task type {self.run.task_type} any more.")
+        try:
+            permissions.require(
+                self.handler.permissions,
+                _actor(self.run.owner_id, self.run.account_id),
+                f"run {self.run.task_type}",
+            )
+            parameters = self.handler.loaded(self.run.parameters)
+        except exceptions.TaskCenterError as error:
+            raise Refused(str(error)) from None
+        if self.handler.lease_of() > conf.LEASE:
+            self._persist(
+                lambda: arrows.renew(
+                    [self.run.id], token=self.fence.token, lease=self.handler.lease_of()
+                )
+            )
+        return self.handler().perform(self.context, parameters)
+
+    def _finish(self, outcome: Outcome | None) -> Finish:
+        """Return the good end; refuse a result that cannot be stored."""
+        outcome = outcome or Outcome()
+        result: dict[str, Any] | None = None
+        if outcome.result or outcome.warnings:
+            result = {"values": dict(outcome.result), "warnings": [*outcome.warnings]}
+            try:
+                json.dumps(result, allow_nan=False)
+            except (TypeError, ValueError) as error:
+                raise TaskFailed(f"The result cannot be stored as JSON: {error}.") from None
+        for warning in outcome.warnings:
+            self.say("warning", "run.warning", warning, {})
+        processed, total, text = self.context.latest or (0, None, None)
+        total = self.run.total if total is None else total
+        processed = max(processed, self.run.processed)
+        return Finish(
+            run_id=self.run.id,
+            attempt=self.run.attempt,
+            state=State.WARNED if outcome.warnings else State.SUCCEEDED,
+            result=result,
+            processed=processed,
+            total=total,
+            text=self.run.text if text is None else self._clean(text),
+            retention=self._retention,
+        )
+
+    def _crashed(self, error: BaseException) -> None:
+        """An exception that the handler did not mean: keep its traceback for its author."""
+        text = self._clean(f"{type(error).__name__}: {error}".rstrip(": "))
+        trace = self._clean("".join(traceback.format_exception(error)))
+        logger.error(
+            "run.crashed run_id=%s type=%s attempt=%s error=%s",
+            self.run.id,
+            self.run.task_type,
+            self.run.attempt,
+            text,
+        )
+        self.say("error", "run.exception", text, {"traceback": trace[-8000:]})
+        # A passing reason is assumed; only idempotent handlers have attempts left.
+        self._attempt_failed(text, temporary=True)
+
+    def _attempt_failed(
+        self, text: str, *, temporary: bool, retry_after: timedelta | None = None
+    ) -> None:
+        """Plan the next attempt, or end the run."""
+        failures = self.run.attempt - self.run.interruptions
+        if (
+            temporary
+            and self.reason is not Cancelled
+            and self.handler is not None
+            and failures < self.handler.attempts_of()
+        ):
+            pause = retry_after or self.handler.pause_before(failures)
+            planned = self._persist(
+                lambda: arrows.schedule_next_attempt(
+                    self.fence,
+                    run_after=clock.now() + pause,
+                    error=self._clean(text),
+                    outcome=AttemptOutcome.FAILED,
+                )
+            )
+            if planned:
+                logger.warning(
+                    "run.attempt_failed run_id=%s type=%s attempt=%s next_in=%.0fs error=%s",
+                    self.run.id,
+                    self.run.task_type,
+                    self.run.attempt,
+                    pause.total_seconds(),
+                    self._clean(text),
+                )
+                return
+        self._give_up(text, temporary=temporary)
+
+    def _give_up(self, text: str, *, temporary: bool = False) -> None:
+        """End the run as failed."""
+        error = self._clean(text) or "Failed without a reason."
+        logger.error(
+            "run.failed run_id=%s type=%s attempt=%s error=%s",
+            self.run.id,
+            self.run.task_type,
+            self.run.attempt,
+            error,
+        )
+        self._settle(
+            lambda: arrows.fail(
+                self.fence, error=error, temporary=temporary, retention=self._retention
+            )
+        )
+
+    def _settle(self, write: Callable[[], bool]) -> None:
+        """Store how the attempt ended, with the progress it had reached."""
+        if self.context.latest is not None:
+            processed, total, text = self.context.latest
+            self._persist(
+                lambda: arrows.report(self.fence, processed=processed, total=total, text=text)
+            )
+        if not self._persist(write):
+            discard(self.run.id, self.run.attempt)
+
+    @property
+    def _retention(self) -> timedelta:
+        retention: timedelta = self.handler.retention_of() if self.handler else conf.RETENTION
+        return retention
+
+    def _clean(self, text: str) -> str:
+        """Return a text that may be shown and stored: no secret, no NUL, of bounded length."""
+        for secret in secrets.opened(self.run.parameters):
+            if secret:
+                text = text.replace(secret, secrets.MASK)
+        return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:20_000]
+
+
+class Refused(Exception):
+    """The run may not be done (any more); no further attempt would change that."""
+
+
+def discard(run_id: UUID, attempt: int) -> None:
+    """Record that a late write was thrown away: the run was no longer its writer's."""
+    logger.warning(
+        "run.late_write_discarded run_id=%s attempt=%s; another attempt or an operator has it",
+        run_id,
+        attempt,
+    )
+    arrows.note(
+        run_id,
+        level="warning",
+        key="run.late_write_discarded",
+        text=f"Attempt {attempt} ended after the run was taken from it; its result was discarded.",
+        attempt=attempt,
+    )
+
+
+_actors: dict[tuple[int | None, UUID], tuple[float, Actor]] = {}
+
+
+def _actor(owner_id: int | None, account_id: UUID) -> Actor:
+    """
+    Return the owner of a run as an actor; asked of the database at most once a second.
+
+    Raises:
+        AccountRefused: the owner is gone, or is no member any more.
+    """
+    key = (owner_id, account_id)
+    known = _actors.get(key)
+    if known is not None and time.monotonic() - known[0] < _ACTOR_LIFE:
+        return known[1]
+    actor = actor_of_id(owner_id, account_id)
+    if len(_actors) > 1000:
+        _actors.clear()
+    _actors[key] = (time.monotonic(), actor)
+    return actor
+
+
+def actor_of_id(owner_id: int | None, account_id: UUID) -> Actor:
+    """Return a user by id as an actor of an account."""
+    from django.contrib.auth import get_user_model  # noqa: PLC0415 - the model is the project's
+
+    user = get_user_model().objects.filter(pk=owner_id).first()
+    if user is None:
+        raise exceptions.AccountRefused("(deleted)")
+    return actor_of(user, account_id)

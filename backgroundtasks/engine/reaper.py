@@ -1,0 +1,195 @@
+"""
+What the keeper does for runs whose worker cannot: dead, hanging, or deaf to a cancel.
+
+Every function is one round, returns how many runs it settled, and may run anywhere, several
+at once: the guarded updates of `arrows` decide.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db.models import DurationField, ExpressionWrapper, F
+from django.db.models.functions import Now
+
+from backgroundtasks import clock, conf
+from backgroundtasks.engine import process
+from backgroundtasks.handlers import registry
+from backgroundtasks.lifecycle import arrows
+from backgroundtasks.lifecycle.rows import Fence
+from backgroundtasks.models import AttemptOutcome, TaskStatus, Worker
+from backgroundtasks.states import HELD, State
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from backgroundtasks.handlers import TaskHandler
+
+logger = logging.getLogger(__name__)
+
+
+def reap_dead_workers(*, stopping: bool = False) -> int:
+    """
+    Take the runs of workers of this machine whose process is gone; no need to wait for leases.
+
+    Args:
+        stopping: The worker command is being stopped: their runs were interrupted, which
+            uses up no attempt.
+    """
+    settled = 0
+    for worker in Worker.objects.filter(host_id=process.host_id(), stopped_at__isnull=True):
+        if process.lives(worker.pid, worker.pid_started):
+            continue
+        settled += _recover(
+            TaskStatus.objects.filter(worker=worker, state__in=HELD),
+            cause=f"its worker {worker} " + ("was stopped" if stopping else "died"),
+            interrupted=stopping,
+        )
+        Worker.objects.filter(pk=worker.pk).update(stopped_at=clock.now())
+    return settled
+
+
+def reap_expired_leases() -> int:
+    """Take the runs that nobody has renewed in time, from whichever machine."""
+    expired = TaskStatus.objects.filter(state__in=HELD, lease_until__lt=Now())
+    return _recover(expired, cause="its worker did not renew the lease", interrupted=False)
+
+
+def enforce_timeouts() -> int:
+    """Kill the workers of this machine that hang past their run's timeout."""
+    settled = 0
+    for run in _held_here().annotate(ran=_since("started_at")):
+        handler = registry.find(run.task_type)
+        timeout = handler.timeout_of() if handler else conf.TIMEOUT
+        if run.ran is None or run.ran < timeout + conf.TIMEOUT_GRACE:
+            continue
+        _kill(run, "hangs past its timeout")
+        settled += arrows.fail(
+            _fence(run),
+            error=f"Timed out after {timeout.total_seconds():g} s.",
+            temporary=True,
+            retention=_retention(handler),
+        )
+    return settled
+
+
+def enforce_cancels() -> int:
+    """Kill the workers of this machine that did not heed a cancel within its grace."""
+    settled = 0
+    deaf = _held_here().filter(
+        state=State.CANCELLING, cancel_requested_at__lt=Now() - conf.CANCEL_GRACE
+    )
+    for run in deaf:
+        _kill(run, "did not heed a cancel")
+        settled += arrows.settle_cancelled(
+            _fence(run),
+            reason="Cancelled by force: it did not stop by itself.",
+            retention=_retention(registry.find(run.task_type)),
+        )
+    return settled
+
+
+def forget_workers(after: timedelta = timedelta(days=1)) -> int:
+    """Delete workers that stopped, or fell silent, long ago."""
+    return Worker.objects.filter(beat_at__lt=Now() - after).delete()[0]
+
+
+def _recover(runs: QuerySet[TaskStatus], *, cause: str, interrupted: bool) -> int:
+    """Settle runs whose worker cannot do it any more; return how many."""
+    found = list(runs.select_related("worker"))
+    together = Counter(run.token for run in found)
+    settled = 0
+    for run in found:
+        # A worker that is only cut off from the database may still be at it.
+        _kill(run, "lost its lease")
+        settled += _recover_one(run, cause, interrupted=interrupted, batch=together[run.token] > 1)
+    return settled
+
+
+def _recover_one(run: TaskStatus, cause: str, *, interrupted: bool, batch: bool) -> bool:
+    handler = registry.find(run.task_type)
+    fence = _fence(run)
+    retention = _retention(handler)
+    if run.state == State.CANCELLING:
+        return arrows.settle_cancelled(fence, reason=f"Cancelled; {cause}.", retention=retention)
+    if handler is None or not handler.idempotent:
+        moved = arrows.lose(
+            fence,
+            error=f"Lost: {cause}, and it may have been done in part. Retry it if it may run again.",
+            retention=retention,
+        )
+        _log("run.lost", run, cause, moved=moved)
+        return moved
+    if interrupted or batch:
+        # Of a batch at most one had begun, and nobody knows which: all go back, and each is
+        # claimed alone next time, so that one which kills its worker is found out.
+        moved = arrows.requeue(
+            fence,
+            error=f"Interrupted: {cause}.",
+            outcome=AttemptOutcome.INTERRUPTED if interrupted else AttemptOutcome.DIED,
+            solo=batch,
+        )
+        _log("run.requeued", run, cause, moved=moved)
+        return moved
+    failures = run.attempt - run.interruptions
+    if failures >= handler.attempts_of():
+        moved = arrows.fail(
+            fence,
+            error=f"Gave up after {failures} attempts: {cause}.",
+            temporary=True,
+            retention=retention,
+        )
+        _log("run.failed", run, cause, moved=moved)
+        return moved
+    moved = arrows.schedule_next_attempt(
+        fence,
+        run_after=clock.now() + handler.pause_before(failures),
+        error=f"Interrupted: {cause}.",
+        outcome=AttemptOutcome.DIED,
+    )
+    _log("run.rescheduled", run, cause, moved=moved)
+    return moved
+
+
+def _held_here() -> QuerySet[TaskStatus]:
+    """Return the runs that workers of this machine hold."""
+    return TaskStatus.objects.filter(
+        state__in=HELD, worker__host_id=process.host_id()
+    ).select_related("worker")
+
+
+def _since(field: str) -> ExpressionWrapper:
+    return ExpressionWrapper(Now() - F(field), output_field=DurationField())
+
+
+def _kill(run: TaskStatus, why: str) -> None:
+    """Kill the run's worker if it is a process of this machine."""
+    worker = run.worker
+    if worker is not None and worker.host_id == process.host_id():
+        if process.kill(worker.pid, worker.pid_started):
+            logger.error(
+                "worker.killed pid=%s run_id=%s type=%s; it %s",
+                worker.pid,
+                run.pk,
+                run.task_type,
+                why,
+            )
+
+
+def _fence(run: TaskStatus) -> Fence:
+    return Fence(run.pk, run.attempt, run.token or 0)
+
+
+def _retention(handler: type[TaskHandler] | None) -> timedelta:
+    retention: timedelta = handler.retention_of() if handler else conf.RETENTION
+    return retention
+
+
+def _log(event: str, run: TaskStatus, cause: str, *, moved: bool) -> None:
+    if moved:
+        logger.warning(
+            "%s run_id=%s type=%s attempt=%s; %s", event, run.pk, run.task_type, run.attempt, cause
+        )

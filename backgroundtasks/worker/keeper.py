@@ -1,0 +1,84 @@
+"""
+The keeper: one loop that puts right what nobody else can.
+
+Any process may run it, and several at once do no harm: each step is a round of guarded
+updates. It never runs inside the queue that it watches.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.models.functions import Now
+
+from backgroundtasks import conf
+from backgroundtasks.engine import reaper
+from backgroundtasks.lifecycle import arrows
+from backgroundtasks.models import IdempotencyKey
+from backgroundtasks.models.access_token import AccessToken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+#: How often (seconds) finished runs past their retention are looked for.
+_FLUSH_EVERY: Final = 10.0
+#: Batches of a flush in one round: more wait for the next, so that leases are looked at.
+_FLUSH_ROUNDS: Final = 20
+
+
+class Keeper:
+    """Rounds of upkeep; call `round` every second or so."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._flush_at = 0.0
+        self._last_good = monotonic()
+        self._patient_until = 0.0
+        self._lost = False
+
+    def round(self) -> None:
+        """Do what is due; the database being away is everyday business."""
+        try:
+            self._round()
+        except (DatabaseError, InterfaceError) as error:
+            if not self._lost:
+                self._lost = True
+                logger.error(
+                    "keeper.database_lost error=%s; it goes on by itself when the database is back",
+                    str(error).partition("\n")[0],
+                )
+            connection.close()
+
+    def _round(self) -> None:
+        now = self._monotonic()
+        if now - self._last_good > conf.LEASE.total_seconds() / 2:
+            # The database was away, or this machine slept: workers could not renew either.
+            # They get the time for it before their runs are taken from them.
+            self._patient_until = now + 2 * conf.HEARTBEAT.total_seconds()
+        arrows.promote_due()
+        reaper.reap_dead_workers()
+        if now >= self._patient_until:
+            reaper.reap_expired_leases()
+        reaper.enforce_timeouts()
+        reaper.enforce_cancels()
+        if now >= self._flush_at:
+            self._flush_at = now + _FLUSH_EVERY
+            self._flush()
+        self._last_good = self._monotonic()
+        if self._lost:
+            self._lost = False
+            logger.warning("keeper.database_back")
+
+    def _flush(self) -> None:
+        """Delete what has outlived its use."""
+        for _ in range(_FLUSH_ROUNDS):
+            if not arrows.flush():
+                break
+        reaper.forget_workers()
+        IdempotencyKey.objects.filter(created_at__lt=Now() - conf.IDEMPOTENCY).delete()
+        AccessToken.objects.filter(expires_at__lt=Now() - conf.IDEMPOTENCY).delete()

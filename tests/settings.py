@@ -1,0 +1,21 @@
+"""The product's settings, with task types that do what their parameters order."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import timedelta
+
+from taskcenter.settings import *  # noqa: F403
+from taskcenter.settings import INSTALLED_APPS, TASKCENTER
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.work"]
+
+# Fast enough for tests that log in; never outside them.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Real processes of a test get numbers of their own: seconds for durations.
+TASKCENTER = TASKCENTER | {
+    name: timedelta(seconds=value) if isinstance(value, float) else value
+    for name, value in json.loads(os.environ.get("TASKCENTER_TEST_NUMBERS", "{}")).items()
+}

@@ -1,0 +1,23 @@
+"""Wait for a condition, with a limit."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def wait_for(condition: Callable[[], T], what: str, *, limit: float = 30.0) -> T:
+    """Return the condition's first true value; fail after `limit` seconds."""
+    until = time.monotonic() + limit
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > until:
+            raise AssertionError(f"Waited {limit:g} s in vain for {what}.")
+        time.sleep(0.02)
