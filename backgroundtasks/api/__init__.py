@@ -1,0 +1,1 @@
+"""HTTP: what all dialects share, and one package per dialect."""

@@ -1,0 +1,1 @@
+"""The Enterprise Tester dialect, which is our own API as well."""

@@ -1,0 +1,157 @@
+"""Errors as this dialect writes them: a status and `{"Message": "…"}`."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core import exceptions as django_errors
+from django.core import signals
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
+from rest_framework import exceptions as drf_errors
+from rest_framework import status
+from rest_framework.response import Response
+
+from backgroundtasks import exceptions
+from backgroundtasks.api import errors
+from backgroundtasks.api.enterprise_tester.rendering import CONTENT_TYPE, dumps, wants_indent
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
+
+logger = logging.getLogger(__name__)
+
+REALM: Final = 'Basic realm="Enterprise Tester"'
+CRASHED: Final = "The server failed; its log says why."
+
+#: How this dialect answers what the core refuses; a subclass goes with its base.
+_STATUSES: Final[dict[type[exceptions.TaskCenterError], type[errors.ApiError]]] = {
+    exceptions.TaskTypeUnknown: errors.Refused,
+    exceptions.ParametersInvalid: errors.Refused,
+    exceptions.PermissionRefused: errors.Refused,
+    exceptions.SubmissionRefused: errors.Refused,
+    exceptions.SubmissionFailed: errors.Failed,
+    exceptions.IdempotencyConflict: errors.Conflict,
+    exceptions.AccountRefused: errors.Refused,
+    exceptions.SecretUnreadable: errors.Failed,
+    exceptions.RunNotFound: errors.NotFound,
+    exceptions.RunConflict: errors.Conflict,
+}
+#: Likewise for what REST framework and Django raise.
+_FRAMEWORK: Final[dict[type[Exception], type[errors.ApiError]]] = {
+    drf_errors.NotAuthenticated: errors.Unauthenticated,
+    drf_errors.AuthenticationFailed: errors.Unauthenticated,
+    drf_errors.PermissionDenied: errors.Refused,
+    drf_errors.ValidationError: errors.Refused,
+    drf_errors.ParseError: errors.BadRequest,
+    drf_errors.UnsupportedMediaType: errors.MediaTypeRefused,
+    drf_errors.NotFound: errors.NotFound,
+    django_errors.PermissionDenied: errors.Refused,
+    django_errors.SuspiciousOperation: errors.BadRequest,
+    Http404: errors.NotFound,
+}
+
+
+def translate(error: Exception) -> errors.ApiError | None:
+    """Return what an error is in HTTP; None for one that nobody foresaw."""
+    if isinstance(error, errors.ApiError):
+        return error
+    for kind in type(error).__mro__:
+        if kind in _STATUSES:
+            return _STATUSES[kind](str(error))
+        if kind in _FRAMEWORK:
+            return _FRAMEWORK[kind](_text(error))
+    return None
+
+
+def headers_of(error: errors.ApiError) -> dict[str, str]:
+    """Return the headers that go with an error."""
+    if isinstance(error, errors.Unauthenticated):
+        return {"WWW-Authenticate": REALM, **error.headers}
+    return error.headers
+
+
+def respond(error: Exception, request: HttpRequest) -> Response:
+    """Return REST framework's answer to an error; one that nobody foresaw is logged."""
+    if isinstance(error, drf_errors.MethodNotAllowed):
+        return Response({"Message": str(error.detail)}, status.HTTP_405_METHOD_NOT_ALLOWED)
+    known = translate(error)
+    if known is None:
+        report_crash(error, request)
+        return Response({"Message": CRASHED}, status.HTTP_500_INTERNAL_SERVER_ERROR)
+    return Response({"Message": known.message}, known.status, headers=headers_of(known))
+
+
+def plain(error: errors.ApiError, request: HttpRequest) -> HttpResponse:
+    """Return the same answer without REST framework."""
+    return message(known_status(error), error.message, request, headers_of(error))
+
+
+def known_status(error: errors.ApiError) -> int:
+    """Return the number of an error's status."""
+    return int(error.status)
+
+
+def message(
+    code: int, text: str, request: HttpRequest, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    """Return a plain answer with a `Message`."""
+    body = dumps({"Message": text}, indented=wants_indent(request))
+    return HttpResponse(body, status=code, content_type=CONTENT_TYPE, headers=headers)
+
+
+def report_crash(error: Exception, request: HttpRequest) -> None:
+    """Log an error that nobody foresaw, and tell Django's listeners."""
+    logger.error("request.failed method=%s path=%s", request.method, request.path, exc_info=error)
+    signals.got_request_exception.send(sender=None, request=request)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer an unknown path: `handler404` of a project; other paths get Django's page."""
+    if _is_ours(request):
+        return message(404, "There is no such resource.", request)
+    return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer a request that Django refuses to look at: `handler400` of a project."""
+    if _is_ours(request):
+        return message(400, "The request is malformed.", request)
+    return defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer a crash outside the views of this dialect: `handler500` of a project."""
+    if _is_ours(request):
+        return message(500, CRASHED, request)
+    return defaults.server_error(request)
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    return request.path_info.lower().startswith("/api")
+
+
+def _text(error: Exception) -> str:
+    """Return the text of a framework's error: of a validation, every field with its problems."""
+    if isinstance(error, drf_errors.ValidationError):
+        return "; ".join(_lines(error.detail)) or "What was sent is not valid."
+    if isinstance(error, drf_errors.APIException):
+        return str(error.detail)
+    return str(error) or "There is no such resource."
+
+
+def _lines(detail: Any, name: str = "") -> list[str]:
+    if isinstance(detail, dict):
+        return [
+            line for key, inner in detail.items() for line in _lines(inner, _joined(name, str(key)))
+        ]
+    if isinstance(detail, list):
+        return [line for inner in detail for line in _lines(inner, name)]
+    return [f"{name}: {detail}" if name else str(detail)]
+
+
+def _joined(outer: str, inner: str) -> str:
+    if inner == "non_field_errors":
+        return outer
+    return f"{outer}.{inner}" if outer else inner

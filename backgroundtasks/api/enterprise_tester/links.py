@@ -1,0 +1,61 @@
+"""Absolute URLs of resources."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from rest_framework.request import Request
+
+#: Names of one host: a scheme, its name and port. Bounded, as clients choose the header.
+_MOST_ORIGINS = 100
+_origins: dict[tuple[str, str], str] = {}
+
+
+def origin(request: HttpRequest | Request) -> str:
+    """
+    Return `https://host:port` as the client wrote it.
+
+    Raises:
+        DisallowedHost: the host is not among `ALLOWED_HOSTS`.
+    """
+    if settings.USE_X_FORWARDED_HOST:
+        return f"{request.scheme}://{request.get_host()}"
+    key = (str(request.scheme), request.META.get("HTTP_HOST", ""))
+    known = _origins.get(key)
+    if known is None:
+        known = f"{request.scheme}://{request.get_host()}"
+        if key[1] and len(_origins) < _MOST_ORIGINS:
+            _origins[key] = known
+    return known
+
+
+def link(request: HttpRequest | Request, name: str, **parts: Any) -> str:
+    """
+    Return the absolute URL of a route: `link(request, "project", project_id=project.pk)`.
+
+    Raises:
+        NoReverseMatch: there is no such route, or it takes other parts.
+    """
+    return origin(request) + reverse(name, kwargs=parts)
+
+
+def by_id(request: HttpRequest | Request, name: str, identity: object) -> str:
+    """Return the absolute URL of a route that takes one id, whatever it calls it."""
+    return origin(request) + reverse(name, args=(identity,))
+
+
+@lru_cache(maxsize=16)
+def _folder(name: str, prefix: str) -> str:
+    """Return the path of a route without its last part; `prefix` keys the script's mount."""
+    return reverse(name, args=("x",))[:-1]
+
+
+def below(request: HttpRequest | Request, name: str) -> str:
+    """Return what stands before the id in the URLs of a route that ends with one."""
+    return origin(request) + _folder(name, request.META.get("SCRIPT_NAME", ""))
