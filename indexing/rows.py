@@ -77,7 +77,7 @@ def read_documents(source: DocumentSource, entities: QuerySet[Any]) -> Documents
         source.name,
         _or_null(source.updated_at),
         *(field.path for field in source.fields.values()),
-        *(Left(_expression(path), MAX_TEXT, output_field=TextField()) for path in source.texts),
+        *(Left(expression(path), MAX_TEXT, output_field=TextField()) for path in source.texts),
     ]
     rows = raw(entities, paths)
     if not rows:
@@ -117,7 +117,7 @@ def raw(
     entities: QuerySet[Any], paths: Sequence[Path], limit: int | None = None
 ) -> list[tuple[Any, ...]]:
     """Return rows by id, as the driver gives them: Django's converters cost more than the rest."""
-    query = entities.order_by("pk").values_list(*map(_expression, paths))[:limit].query
+    query = entities.order_by("pk").values_list(*map(expression, paths))[:limit].query
     sql, params = query.get_compiler(connection=connection).as_sql()
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
@@ -125,7 +125,8 @@ def raw(
         return rows
 
 
-def _expression(path: Path) -> Any:
+def expression(path: Path) -> Any:
+    """Return a path as an expression."""
     return F(path) if isinstance(path, str) else path
 
 

@@ -40,7 +40,7 @@ class Term:
 def terms(text: str) -> list[Term]:
     """Return what a text to search for asks for; each term must occur, as a word's beginning."""
     found: dict[str, Term] = {}
-    for part in _spaced(text).split():
+    for part in _spaced(text.replace(_SEPARATOR, " ")).split():
         word = _small(part)[:MAX_WORD]
         pieces = tuple(_small(piece)[:MAX_WORD] for piece in _HUMP.sub(r"\1\2 ", part).split())
         found[word] = Term(word, pieces if len(pieces) > 1 else ())

@@ -19,7 +19,7 @@ from django.db.models import Model, Q, QuerySet
 
 from indexing import backends
 from indexing.models import Document, Relationship
-from indexing.rows import Documents, raw, raw_ids, read_documents, read_relationships
+from indexing.rows import Documents, expression, raw, raw_ids, read_documents, read_relationships
 from indexing.sources import DocumentSource, Path, get
 
 #: Ids that one statement names at most.
@@ -235,6 +235,13 @@ def rebuild_relationships(
             ids = raw_ids(inside)
             count = _relate(source, inside, ids if held is None else [i for i in ids if i in held])
         yield window[1], count
+
+
+def count_relationships(source: DocumentSource, scope: Scope) -> int:
+    """Return how many relationships start at the entities in the scope."""
+    entities = scope.entities(source)
+    paths = (expression(relation.path) for relation in source.relationships)
+    return sum(entities.alias(_to=path).filter(_to__isnull=False).count() for path in paths)
 
 
 def sweep(source: DocumentSource, scope: Scope) -> Iterator[int]:

@@ -69,9 +69,13 @@ def relate(relationships: Sequence[Relationship]) -> None:
 
 
 def _vector(name: str, text: str) -> str:
-    """Return the text form of a tsvector; our words need no quotes."""
+    """
+    Return the text form of a tsvector; our words need no quotes.
+
+    The position is always 1: it is there to carry the weight, and a word without one has all.
+    """
     parts = [f"{word[:MAX_WORD]}:1A" for word in name.split()]
-    parts += [word[:MAX_WORD] for word in text.split()]
+    parts += [f"{word[:MAX_WORD]}:1" for word in text.split()]
     return " ".join(parts)
 
 
