@@ -6,51 +6,39 @@ A run that is foreign or invisible is answered like an unknown one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Now
 
 from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import Actor, permissions, registry
-from backgroundtasks.models import Account, Attempt, Membership, Message, Queue, TaskStatus, Worker
+from backgroundtasks.handlers.actor import actor_of as actor_of  # noqa: PLC0414 - part of the surface
+from backgroundtasks.models import Account, Attempt, Message, Queue, TaskStatus, Worker
 from backgroundtasks.states import FINAL, State
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
-    from uuid import UUID
 
     from django.contrib.auth.models import User
 
     from backgroundtasks.handlers import TaskHandler
 
 
-def actor_of(user: User, account_id: UUID | None = None, *, origin: str = "code") -> Actor:
-    """
-    Return the user as an actor in an account: the named one, else the user's default.
-
-    Raises:
-        AccountRefused: the user belongs to no account, or not to this one.
-    """
-    memberships = Membership.objects.filter(user=user).select_related("account")
-    if account_id is not None:
-        membership = memberships.filter(account_id=account_id).first()
-    else:
-        membership = memberships.order_by("-is_default", "pk").first()
-    if membership is not None:
-        return Actor(user, membership.account, membership.role, origin)
-    if account_id is not None and user.is_superuser:
-        account = Account.objects.filter(pk=account_id, is_system=True).first()
-        if account is not None:
-            return Actor(user, account, "admin", origin)
-    raise exceptions.AccountRefused(user.get_username())
-
-
 def visible_runs(actor: Actor) -> QuerySet[TaskStatus]:
-    """Return the runs of the actor's account that their handlers let the actor see."""
+    """
+    Return the runs of the actor's account that their handlers let the actor see.
+
+    Handlers hide nothing from an operator of the installation.
+    """
     runs = TaskStatus.objects.filter(account_id=actor.account.pk)
+    if actor.is_operator:
+        return runs
     open_types: list[str] = []
     some = Q()
     for handler in registry.all_handlers():
@@ -109,6 +97,13 @@ def list_attempts(run: TaskStatus) -> list[Attempt]:
             )
         )
     return earlier
+
+
+def retries_of(run: TaskStatus) -> list[UUID]:
+    """Return the runs that people started by retrying this one, oldest first."""
+    # The task's runs are few and indexed; `retry_of` is not.
+    again = TaskStatus.objects.filter(task_id=run.task_id, retry_of_id=run.pk)
+    return list(again.order_by("position").values_list("pk", flat=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,3 +175,106 @@ def last_beat() -> datetime | None:
     """Return when any worker last said that it lives."""
     worker = Worker.objects.order_by("-beat_at").first()
     return worker.beat_at if worker else None
+
+
+_RUN_ID: Final = re.compile(
+    r"(?<![0-9a-f])([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.IGNORECASE
+)
+
+
+def run_id_of(spelling: str) -> UUID:
+    """
+    Return the id of a run in any spelling: dashed, 32 hex digits, with a dialect's prefix.
+
+    Raises:
+        RunNotFound: it is none of these.
+    """
+    found = _RUN_ID.search(spelling.strip())
+    if found is None:
+        raise exceptions.RunNotFound(spelling)
+    return UUID(found[1])
+
+
+def accounts_of(user: User) -> QuerySet[Account]:
+    """Return the accounts that a user may look into, by name: their own; an operator all."""
+    accounts = Account.objects.order_by("is_system", "name")
+    if user.is_active and user.is_superuser:
+        return accounts
+    return accounts.filter(memberships__user=user)
+
+
+def operator_in(user: User, account_id: UUID, *, origin: str) -> Actor:
+    """
+    Return the user as an actor in an account; superusers may be strangers there.
+
+    Raises:
+        AccountRefused: there is no such account, or the user may not look into it.
+    """
+    try:
+        return actor_of(user, account_id, origin=origin)
+    except exceptions.AccountRefused:
+        account = accounts_of(user).filter(pk=account_id).first()
+        if account is None:
+            raise
+        return Actor(user, account, "", origin)
+
+
+def operator_on(user: User, run_id: UUID, *, origin: str) -> Actor:
+    """
+    Return the user as an actor in the account of a run.
+
+    Raises:
+        RunNotFound: unknown, flushed, or of an account that the user may not look into.
+    """
+    account_id = TaskStatus.objects.filter(pk=run_id).values_list("account_id", flat=True).first()
+    if account_id is None:
+        raise exceptions.RunNotFound(run_id)
+    try:
+        return operator_in(user, account_id, origin=origin)
+    except exceptions.AccountRefused:
+        raise exceptions.RunNotFound(run_id) from None
+
+
+def newest_runs(
+    user: User,
+    *,
+    limit: int,
+    account_id: UUID | None = None,
+    states: Collection[State] = (),
+    task_type: str | None = None,
+) -> list[TaskStatus]:
+    """Return the newest runs of the accounts that the user may look into, newest first."""
+    accounts = accounts_of(user)
+    if account_id is not None:
+        accounts = accounts.filter(pk=account_id)
+    found: list[TaskStatus] = []
+    # One query an account: each is a walk along its index, which one for all would not be.
+    for account in accounts:
+        runs = visible_runs(operator_in(user, account.pk, origin="command"))
+        if states:
+            runs = in_states(runs, states)
+        if task_type is not None:
+            runs = runs.filter(task_type=task_type)
+        found += runs.select_related("task", "owner").order_by("-position")[:limit]
+    return sorted(found, key=lambda run: -run.position)[:limit]
+
+
+def in_states(runs: QuerySet[TaskStatus], states: Collection[State]) -> QuerySet[TaskStatus]:
+    """
+    Return those of `runs` that are in one of these states, in a form that an index answers.
+
+    Unfinished runs are few among many, and only partial indexes know them: their ids are
+    looked up there first, instead of walking the list of all runs.
+    """
+    if not states or set(states) & FINAL:
+        return runs.filter(state__in=states)
+    few = TaskStatus.objects.filter(_any_of(states)).values("pk")
+    return runs.filter(pk__in=few)
+
+
+def _any_of(states: Collection[State]) -> Q:
+    """Return a condition that matches the partial indexes of unfinished runs word by word."""
+    condition = Q()
+    for state in states:
+        condition |= Q(state=state)
+    return condition
