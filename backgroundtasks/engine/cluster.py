@@ -136,6 +136,8 @@ class Sentinel(stock.Sentinel):  # type: ignore[misc] - django-q2 has no types
         self.monitor.kill()
         for child in [*self.pool, self.monitor, self.pusher]:
             child.join(_REAP)
+        self.task_queue.close()
+        self.result_queue.close()
 
 
 class Cluster:

@@ -42,7 +42,9 @@ class PacketQueue:
         return 0 if self.empty() else 1
 
     def close(self) -> None:
-        """Do nothing: the sockets go with their processes."""
+        """Close this process' ends."""
+        self._reader.close()
+        self._writer.close()
 
     def join_thread(self) -> None:
         """Do nothing: there is no thread."""

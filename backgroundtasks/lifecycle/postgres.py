@@ -12,6 +12,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from django.db import connection
 
 from backgroundtasks.lifecycle.rows import (
@@ -40,8 +41,8 @@ def _slots(columns: Sequence[str]) -> str:
     return ", ".join(["%s"] * len(columns))
 
 
-_RUN_INSERT: Final = f"INSERT INTO {RUN_TABLE} ({', '.join(RUN_COLUMNS)})"  # noqa: S608 - constants
-_TASK_INSERT: Final = f"INSERT INTO {TASK_TABLE} ({', '.join(TASK_COLUMNS)})"  # noqa: S608
+_RUN_INSERT: Final = f"INSERT INTO {RUN_TABLE} ({', '.join(RUN_COLUMNS)})"
+_TASK_INSERT: Final = f"INSERT INTO {TASK_TABLE} ({', '.join(TASK_COLUMNS)})"
 
 _SUBMIT: Final = (
     f"WITH t AS ({_TASK_INSERT} VALUES ({_slots(TASK_COLUMNS)})), "
@@ -79,6 +80,8 @@ _HEAD: Final = f"""
      ORDER BY priority DESC, position
      LIMIT %s FOR UPDATE SKIP LOCKED
 """  # noqa: S608
+_LOOK: Final = _HEAD.replace("FOR UPDATE SKIP LOCKED", "")
+_NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
 _TAKE: Final = f"""
     UPDATE {RUN_TABLE} SET state = 'running', attempt = attempt + 1, token = %s, worker_id = %s,
            started_at = clock_timestamp(), lease_until = clock_timestamp() + %s,
@@ -123,19 +126,17 @@ _TAKEN_FROM: Final = (
 
 def insert(run: NewRun, *, with_task: bool) -> None:
     """Store a new run, with its task unless that exists, and tell the workers."""
-    with connection.cursor() as cursor:
-        if with_task:
-            cursor.execute(_SUBMIT, (*run.task_row(), *run.run_row()))
-        else:
-            cursor.execute(_SUBMIT_AGAIN, run.run_row())
+    if with_task:
+        _execute(_SUBMIT, (*run.task_row(), *run.run_row()))
+    else:
+        _execute(_SUBMIT_AGAIN, run.run_row())
 
 
 def insert_many(runs: Sequence[NewRun]) -> None:
     """Store up to about a thousand new runs with their tasks, and tell the workers once."""
     tasks = zip(*(run.task_row() for run in runs), strict=True)
     rows = zip(*(run.run_row() for run in runs), strict=True)
-    with connection.cursor() as cursor:
-        cursor.execute(_submit_many(), [list(column) for column in (*tasks, *rows)])
+    _execute(_submit_many(), [list(column) for column in (*tasks, *rows)])
 
 
 def claim(
@@ -161,37 +162,40 @@ def claim(
         parts.insert(0, _FINISH)
         values = [*_finish_values(finishes, finish_token), *values]
         finished = "(SELECT array_agg(id) FROM finished)"
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH {', '.join(parts)} SELECT {finished}, {_TAKEN} {_TAKEN_FROM}", values)
-        rows = cursor.fetchall()
+    rows = _execute(f"WITH {', '.join(parts)} SELECT {finished}, {_TAKEN} {_TAKEN_FROM}", values)
     runs = [_claimed(row[2:]) for row in rows if row[2] is not None]
     return Claim(runs, more=rows[0][1] > len(runs), finished=frozenset(rows[0][0] or ()))
 
 
 def finish(finishes: Sequence[Finish], *, token: int) -> frozenset[UUID]:
     """Finish runs; return which of them were still this worker's."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH {_FINISH} SELECT id FROM finished",  # noqa: S608 - constants
-            _finish_values(finishes, token),
-        )
-        return frozenset(row[0] for row in cursor.fetchall())
+    rows = _execute(f"WITH {_FINISH} SELECT id FROM finished", _finish_values(finishes, token))
+    return frozenset(row[0] for row in rows)
 
 
 def has_work(queues: Sequence[str]) -> bool:
     """Return whether a worker of these queues would find a run to claim."""
-    with connection.cursor() as cursor:
-        for queue in queues:
-            cursor.execute(_HEAD.replace("FOR UPDATE SKIP LOCKED", ""), (queue, queue, 1))
-            if cursor.fetchone():
-                return True
-    return False
+    return any(_execute(_LOOK, (queue, queue, 1)) for queue in queues)
 
 
 def wake() -> None:
     """Tell the workers that there may be work; with the commit of the current transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_notify('{CHANNEL}', '')")
+    _execute(_NOTIFY, ())
+
+
+def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
+    """
+    Run a statement on Django's connection, prepared.
+
+    Django's own cursors interpolate on the client, and planning these statements anew costs
+    as much as running them. Poolers that cannot keep prepared statements are said to Django
+    by DISABLE_SERVER_SIDE_CURSORS.
+    """
+    connection.ensure_connection()
+    prepare = not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(sql, values, prepare=prepare)
+        return cursor.fetchall()
 
 
 def _finish_values(finishes: Sequence[Finish], token: int) -> list[Any]:

@@ -37,6 +37,7 @@ class Orders(serializers.Serializer[Any]):
     Temporary = serializers.BooleanField(default=False)
     Crash = serializers.CharField(required=False)
     KillAtAttempt = serializers.IntegerField(default=0, help_text="kill -9 itself in this attempt")
+    KillAlways = serializers.BooleanField(default=False, help_text="kill -9 itself every time")
     Warn = serializers.CharField(required=False)
     Result = serializers.JSONField(required=False)
     Secret = SecretField(required=False)
@@ -60,7 +61,7 @@ class Work(TaskHandler):
         if "Mark" in orders:
             with Path(orders["Mark"]).open("a") as file:
                 file.write(f"{context.run_id} {context.attempt} {os.getpid()}\n")
-        if orders["KillAtAttempt"] == context.attempt:
+        if orders["KillAlways"] or orders["KillAtAttempt"] == context.attempt:
             os.kill(os.getpid(), signal.SIGKILL)
         first = context.memory.get("step", 0)
         for step in range(first, orders["Steps"]):

@@ -1,0 +1,96 @@
+"""P8: SIGTERM claims nothing new, gives running work its grace, and exits with the truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backgroundtasks import operations
+from backgroundtasks.models import Attempt, TaskStatus
+from backgroundtasks.states import FINAL, State
+from tests.support import factories
+from tests.support.waiting import wait_for
+from tests.support.workers import WorkerCommand, read_marks
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
+
+
+def _state(run_id: object) -> str:
+    return TaskStatus.objects.values_list("state", flat=True).get(pk=run_id)
+
+
+def _wait_until_running(run_id: object) -> None:
+    wait_for(lambda: _state(run_id) == State.RUNNING, "the run to start")
+
+
+def test_work_that_ends_within_the_grace_ends_well() -> None:
+    with WorkerCommand() as command:
+        submission = operations.submit(factories.actor(), "Work", {"Sleep": 1})
+        _wait_until_running(submission.run_id)
+
+        assert command.stop() == 0
+        assert _state(submission.run_id) == State.SUCCEEDED
+
+
+def test_nothing_new_is_claimed() -> None:
+    actor = factories.actor()
+    with WorkerCommand(workers=1) as command:
+        first = operations.submit(actor, "Work", {"Sleep": 1})
+        _wait_until_running(first.run_id)
+        second = operations.submit(actor, "Work", {})
+
+        assert command.stop() == 0
+        assert _state(second.run_id) == State.QUEUED
+
+
+def test_a_safe_checkpoint_hands_the_run_back_at_once_and_it_goes_on_later(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    actor = factories.actor()
+    with WorkerCommand() as command:
+        submission = operations.submit(
+            actor, "Work", {"Steps": 150, "Safe": True, "Mark": str(mark)}
+        )
+        wait_for(
+            lambda: TaskStatus.objects.get(pk=submission.run_id).processed > 3, "some progress"
+        )
+
+        assert command.stop() == 0
+    run = TaskStatus.objects.get(pk=submission.run_id)
+    assert run.state == State.QUEUED
+    assert run.interruptions == 1
+    assert run.memory["step"] > 0
+    assert Attempt.objects.get(run=run).outcome == "interrupted"
+
+    with WorkerCommand():
+        run = wait_for(
+            lambda: TaskStatus.objects.filter(pk=submission.run_id, state__in=FINAL).first(),
+            "the run to end",
+        )
+    assert run.state == State.SUCCEEDED
+    assert run.attempt == 2
+    assert len(read_marks(mark)) == 2
+
+
+def test_work_that_may_run_again_stops_at_a_checkpoint_late_in_the_grace() -> None:
+    with WorkerCommand() as command:
+        submission = operations.submit(factories.actor(), "AgainWork", {"Steps": 100_000})
+        _wait_until_running(submission.run_id)
+
+        assert command.stop() == 0
+    run = TaskStatus.objects.get(pk=submission.run_id)
+    assert (run.state, run.interruptions) == (State.QUEUED, 1)
+
+
+def test_work_that_does_not_stop_is_killed_and_the_exit_code_says_so() -> None:
+    actor = factories.actor()
+    with WorkerCommand() as command:
+        again = operations.submit(actor, "AgainWork", {"Sleep": 60})
+        once = operations.submit(actor, "Work", {"Sleep": 60})
+        _wait_until_running(again.run_id)
+        _wait_until_running(once.run_id)
+
+        assert command.stop() == 1
+    assert _state(again.run_id) == State.QUEUED
+    assert TaskStatus.objects.get(pk=again.run_id).interruptions == 1
+    assert _state(once.run_id) == State.LOST
