@@ -199,22 +199,19 @@ def discard(run_id: UUID, *, only_staged: bool = False) -> bool:
     return True
 
 
-def sweep() -> int:
-    """Remove what nobody will come back for; return how many runs that were."""
-    discarded = AutomatedTestRun.objects.filter(stage=Stage.DISCARDED)
-    abandoned = AutomatedTestRun.objects.filter(
-        stage=Stage.STAGED, staged_at__lt=clock.now() - conf.ABANDONED_AFTER
+def sweep(account_id: UUID) -> int:
+    """Remove the account's runs that nobody will come back for; return how many."""
+    now = clock.now()
+    runs = AutomatedTestRun.objects.filter(account_id=account_id)
+    runs.filter(stage=Stage.STAGED, staged_at__lt=now - conf.ABANDONED_AFTER).update(
+        stage=Stage.DISCARDED
     )
-    for run_id in abandoned.values_list("pk", flat=True):
-        discard(run_id, only_staged=True)
-    left = list(
-        discarded.filter(staged_at__lt=clock.now() - timedelta(hours=1)).values_list(
-            "pk", flat=True
-        )
-    )
-    for run_id in left:
+    # Whoever discarded a run is removing it; what is still there much later, nobody is.
+    left = runs.filter(stage=Stage.DISCARDED, staged_at__lt=now - timedelta(hours=3))
+    ids = list(left.values_list("pk", flat=True))
+    for run_id in ids:
         _remove(run_id)
-    return len(left)
+    return len(ids)
 
 
 def _remove(run_id: UUID) -> None:

@@ -95,7 +95,7 @@ class AutomatedTestImport(TaskHandler):
             raise
         uploads.delete(name)
         uploads.sweep(context.account_id)
-        staging.sweep()
+        staging.sweep(context.account_id)
         return Outcome({"AutomatedTestRunId": str(run.pk), "TotalResults": run.total_results})
 
 
