@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from backgroundtasks import clock, exceptions, queries
 from backgroundtasks.handlers import registry
-from backgroundtasks.lifecycle import arrows, rows, store
+from backgroundtasks.lifecycle import arrows, rows
 from backgroundtasks.operations.cancel import require_control
-from backgroundtasks.operations.submit import Submission
+from backgroundtasks.operations.submit import Idempotency, Submission, find_known, store_run
 from backgroundtasks.states import FINAL, State
 
 if TYPE_CHECKING:
@@ -18,19 +18,29 @@ if TYPE_CHECKING:
     from backgroundtasks.handlers import Actor
 
 
-def retry(actor: Actor, run_id: UUID) -> Submission:
+def retry(actor: Actor, run_id: UUID, *, idempotency: Idempotency | None = None) -> Submission:
     """
     Start a new run of a finished run's task; the old one stays as it is.
+
+    Args:
+        actor: Who asks.
+        run_id: The finished run.
+        idempotency: Answer a repetition with the run that the first retry made.
 
     Raises:
         RunNotFound: unknown, flushed or invisible.
         TaskTypeUnknown: its handler is gone.
         PermissionRefused: only who may start the type may retry a run of it.
         TransitionRefused: it has not finished.
+        IdempotencyConflict, ExclusiveRunExists: as for a submission.
     """
     old = queries.get_run(actor, run_id)
     handler = registry.get(old.task_type)
     require_control(actor, old.task_type, "retry it")
+    if idempotency is not None:
+        known = find_known(actor, idempotency)
+        if known is not None:
+            return known
     if old.state not in FINAL:
         raise exceptions.TransitionRefused(run_id, old.state, State.QUEUED)
     now = clock.now()
@@ -50,7 +60,9 @@ def retry(actor: Actor, run_id: UUID) -> Submission:
         exclusive_key=old.exclusive_key,
         retry_of_id=old.pk,
     )
-    store().insert(new, with_task=False)
+    submission = store_run(actor, handler, new, idempotency, with_task=False)
+    if not submission.created:
+        return submission
     arrows.note(
         old.pk,
         level="info",
@@ -58,4 +70,4 @@ def retry(actor: Actor, run_id: UUID) -> Submission:
         text=f"{actor.user.get_username()} retried it as {new.id}.",
         run=str(new.id),
     )
-    return Submission(new.id, handler, now)
+    return submission

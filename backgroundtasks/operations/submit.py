@@ -83,19 +83,38 @@ def submit(
     permissions.require(handler.permissions, actor, f"start {handler.task_type}")
     if idempotency is not None:
         # A repetition is answered even when the check below would refuse it by now.
-        known = _known(actor, idempotency)
+        known = find_known(actor, idempotency)
         if known is not None:
             return known
     run = _new_run(
         actor, handler, parameters, title=title, run_after=run_after, priority=priority, check=True
     )
+    return store_run(actor, handler, run, idempotency, with_task=True)
+
+
+def store_run(
+    actor: Actor,
+    handler: type[TaskHandler],
+    run: rows.NewRun,
+    idempotency: Idempotency | None,
+    *,
+    with_task: bool,
+) -> Submission:
+    """
+    Store a new run, unless its idempotency key has led to one; return that then.
+
+    Raises:
+        IdempotencyConflict: the key was used with another body.
+        ExclusiveRunExists: the handler refuses a second unfinished run of the same key.
+    """
+    submission = Submission(run.id, handler, run.queued_at, scheduled=run.scheduled)
     if idempotency is None:
         _guard_exclusive(handler, run)
-        store().insert(run, with_task=True)
-        return Submission(run.id, handler, run.queued_at, scheduled=run.scheduled)
+        store().insert(run, with_task=with_task)
+        return submission
     with transaction.atomic():
         _guard_exclusive(handler, run)
-        store().insert(run, with_task=True)
+        store().insert(run, with_task=with_task)
         made, created = IdempotencyKey.objects.get_or_create(
             account=actor.account,
             user=actor.user,
@@ -105,10 +124,8 @@ def submit(
         )
         if not created:
             # Somebody else came first, at the same moment: ours is taken back.
-            transaction.set_rollback(True)  # noqa: FBT003 - Django's signature
-    if not created:
-        return _answer(made, idempotency)
-    return Submission(run.id, handler, run.queued_at, scheduled=run.scheduled)
+            transaction.set_rollback(True)
+    return submission if created else _answer(made, idempotency)
 
 
 def submit_many(
@@ -184,7 +201,7 @@ def _guard_exclusive(handler: type[TaskHandler], run: rows.NewRun) -> None:
             raise exceptions.ExclusiveRunExists(handler.task_type)
 
 
-def _known(actor: Actor, idempotency: Idempotency) -> Submission | None:
+def find_known(actor: Actor, idempotency: Idempotency) -> Submission | None:
     """Return the earlier submission of this key, if it is remembered."""
     keys = IdempotencyKey.objects.filter(
         account=actor.account, user=actor.user, route=idempotency.route, key=idempotency.key
