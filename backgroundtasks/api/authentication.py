@@ -33,6 +33,7 @@ from django.utils.datastructures import MultiValueDict
 from backgroundtasks import clock, conf, exceptions, queries
 from backgroundtasks.api import throttle
 from backgroundtasks.api.errors import Refused, Unauthenticated
+from backgroundtasks.handlers import permissions
 from backgroundtasks.models import AccessToken, Membership, OAuthClient
 from backgroundtasks.operations.issue_token import digest
 
@@ -49,6 +50,7 @@ WRITE: Final = "tasks:write"
 #: What a token can be limited to; a token without a scope may do all that its user may.
 SCOPES: Final = frozenset({READ, WRITE})
 
+_READER: Final = (permissions.Role("viewer"),)
 _WRONG: Final = "The user name or the password is wrong."
 _MOST: Final = 10_000
 
@@ -116,6 +118,18 @@ def require_scope(actor: Actor, scope: str) -> None:
     """
     if actor.scopes is not None and scope not in actor.scopes:
         raise Refused(f"The token's scope does not allow this: it needs {scope}.")
+
+
+def require_reader(actor: Actor) -> None:
+    """
+    Refuse unless the actor may read in this account.
+
+    Raises:
+        Refused: the token's scope leaves reading out.
+        PermissionRefused: no role in the account.
+    """
+    require_scope(actor, READ)
+    permissions.require(_READER, actor, "read this")
 
 
 def forget(**_kwargs: Any) -> None:

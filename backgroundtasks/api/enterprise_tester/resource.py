@@ -98,8 +98,7 @@ class ResourceView(APIView):
         if request.method not in self.allowed_methods:
             return  # It is answered 405, whoever asks.
         if request.method in SAFE:
-            authentication.require_scope(self.actor, authentication.READ)
-            permissions.require((permissions.Role("viewer"),), self.actor, "read this")
+            authentication.require_reader(self.actor)
             return
         authentication.require_scope(self.actor, authentication.WRITE)
         if self.write_role is not None:

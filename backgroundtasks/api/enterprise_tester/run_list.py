@@ -1,0 +1,126 @@
+"""
+`GET /api/backgroundtasks`: the runs that the caller may see, newest first.
+
+Pages follow each other by key, not by number: `NextLink` carries the place of the last item,
+so that page 1,000 of a million costs what page 1 costs. `$skip` counts its way and is
+therefore limited. Nothing is counted unless `$inlinecount=allpages` asks for it, and then at
+most `COUNTED` runs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from django.db.models import Q
+
+from backgroundtasks import queries
+from backgroundtasks.api.enterprise_tester.paging import envelope, filtered, read_slice
+from backgroundtasks.api.enterprise_tester.started import represented
+from backgroundtasks.api.enterprise_tester.vocabulary import Run
+from backgroundtasks.api.errors import Refused
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from rest_framework.request import Request
+
+    from backgroundtasks.handlers import Actor
+    from backgroundtasks.models import TaskStatus
+
+#: What `$filter` may name.
+MEMBERS: Final = {
+    "Type": "task_type",
+    "State": "state",
+    "Owner": "owner__username",
+    "Title": "task__title",
+    "Message": "text",
+    "Error": "error",
+    "QueuedAt": "queued_at",
+    "StartedAt": "started_at",
+    "FinishedAt": "finished_at",
+}
+LARGEST_SKIP: Final = 10_000
+COUNTED: Final = 100_000
+_TOKEN: Final = re.compile(r"(\d{1,19})\.([0-9a-f]{32})")
+
+
+def page(request: Request, actor: Actor) -> dict[str, Any]:
+    """
+    Return a page: `Skip`, `Top`, `Items`, `Total` when it was asked for, `NextLink` when more follow.
+
+    `TotalIsMinimum` is there, and true, when more than `COUNTED` runs fit.
+
+    Raises:
+        Refused: a parameter that does not fit.
+    """
+    wanted = read_slice(request, largest_skip=LARGEST_SKIP)
+    newest_first = _newest_first(request)
+    runs = filtered(request, queries.visible_runs(actor), MEMBERS)
+    total = runs.order_by()[: COUNTED + 1].count() if wanted.counted else None
+    found = list(
+        _ordered(_behind(request, runs, newest_first), newest_first)[
+            wanted.skip : wanted.skip + wanted.top + 1
+        ]
+    )
+    shown = found[: wanted.top]
+    body = envelope([_item(request, run) for run in shown], wanted, _bounded(total))
+    if total is not None and total > COUNTED:
+        body["TotalIsMinimum"] = True
+    if len(found) > wanted.top > 0:
+        body["NextLink"] = next_link(request, f"{shown[-1].position}.{shown[-1].pk.hex}")
+    return body
+
+
+def next_link(request: Request, token: str) -> str:
+    """Return the URL of this request's next page: the same, behind the token, without a skip."""
+    query = request.query_params.copy()
+    query["$skiptoken"] = token
+    query.pop("$skip", None)
+    return f"{request.build_absolute_uri(request.path)}?{query.urlencode(safe='$')}"
+
+
+def _bounded(total: int | None) -> int | None:
+    return None if total is None else min(total, COUNTED)
+
+
+def _newest_first(request: Request) -> bool:
+    """Return the direction; there is an index for one member only."""
+    words = request.query_params.get("$orderby", "").lower().split()
+    if words in ([], ["queuedat", "desc"]):
+        return True
+    if words in (["queuedat"], ["queuedat", "asc"]):
+        return False
+    raise Refused("$orderby takes QueuedAt, asc or desc, here.")
+
+
+def _ordered(runs: QuerySet[TaskStatus], newest_first: bool) -> QuerySet[TaskStatus]:
+    order = ("-position", "-pk") if newest_first else ("position", "pk")
+    return runs.select_related("task", "owner").order_by(*order)
+
+
+def _behind(
+    request: Request, runs: QuerySet[TaskStatus], newest_first: bool
+) -> QuerySet[TaskStatus]:
+    """Return the runs behind the place that `$skiptoken` names."""
+    token = request.query_params.get("$skiptoken")
+    if token is None:
+        return runs
+    found = _TOKEN.fullmatch(token)
+    if found is None or int(found[1]) >= 2**63:
+        raise Refused("$skiptoken is none that a NextLink named.")
+    position, run_id = int(found[1]), UUID(found[2])
+    # The first condition alone is what an index can begin at; a plain OR would scan.
+    if newest_first:
+        return runs.filter(
+            Q(position__lte=position) & (Q(position__lt=position) | Q(pk__lt=run_id))
+        )
+    return runs.filter(Q(position__gte=position) & (Q(position__gt=position) | Q(pk__gt=run_id)))
+
+
+def _item(request: Request, run: TaskStatus) -> dict[str, Any]:
+    body = represented(request, Run.of(run))
+    body.setdefault("Type", run.task_type)
+    body.setdefault("Title", run.task.title or None)
+    body.setdefault("Owner", run.owner.get_username() if run.owner else None)
+    return body

@@ -1,0 +1,44 @@
+"""Where the resources of the core are."""
+
+from __future__ import annotations
+
+from backgroundtasks.api.enterprise_tester import views
+from backgroundtasks.api.enterprise_tester.roots import register_root
+from backgroundtasks.api.routing import route
+
+_RUN = "api/backgroundtask/<str:public_id>"
+
+urlpatterns = [
+    route("api/backgroundtasks", views.BackgroundTasks, "backgroundtasks"),
+    route(_RUN, views.BackgroundTask, "backgroundtask"),
+    route(f"{_RUN}/cancel", views.Cancel, "backgroundtask-cancel"),
+    route(f"{_RUN}/retry", views.Retry, "backgroundtask-retry"),
+    route(f"{_RUN}/messages", views.Messages, "backgroundtask-messages"),
+    route(f"{_RUN}/events", views.Events, "backgroundtask-events"),
+    route("api/backgroundtasktypes", views.TaskTypes, "backgroundtasktypes"),
+    route("api/systeminfo", views.SystemInfo, "systeminfo"),
+    route("api", views.RootResource, "root"),
+]
+
+register_root(
+    "BackgroundTasks",
+    "Background Tasks",
+    "backgroundtasks",
+    ("GET", "POST"),
+    description="Long running jobs",
+    odata=True,
+)
+register_root(
+    "BackgroundTaskTypes",
+    "Background Task Types",
+    "backgroundtasktypes",
+    ("GET",),
+    description="What can be started, and by whom",
+)
+register_root(
+    "SystemInfo",
+    "System Info",
+    "systeminfo",
+    ("GET",),
+    description="Version, addresses and time zone of this installation",
+)

@@ -1,0 +1,188 @@
+"""
+`POST /oauth/token`: a client's id and secret for a bearer token (RFC 6749, section 4.4).
+
+The protocol is oauthlib's. The client shows its credentials in a Basic header, in the form,
+or in a JSON body; in the query string, where logs would keep them, they are refused unread.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus, urlencode
+from uuid import UUID
+
+from django.http import HttpResponse, QueryDict
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+from oauthlib.oauth2 import BackendApplicationServer, RequestValidator
+
+from backgroundtasks import conf
+from backgroundtasks.api import body
+from backgroundtasks.api.authentication import SCOPES
+from backgroundtasks.api.errors import ApiError, TooLarge
+from backgroundtasks.api.throttle import Failures
+from backgroundtasks.models import OAuthClient
+from backgroundtasks.operations.issue_token import digest, issue_token
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+_NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+_MEMBERS: Final = ("grant_type", "client_id", "client_secret", "scope")
+
+
+class _Clients(RequestValidator):  # type: ignore[misc] - oauthlib ships no types
+    """What oauthlib asks about our clients."""
+
+    def authenticate_client(self, request: Any, *_args: Any, **_kwargs: Any) -> bool:
+        """Find the client by id and secret; it acts as its user from here on."""
+        client_id, secret = _shown(request)
+        client = _find_client(client_id)
+        # Compared also without a client, so that both take as long.
+        known = client.secret_digest if client else digest("")
+        if not hmac.compare_digest(known, digest(secret)) or client is None:
+            return False
+        request.client = client
+        request.client.client_id = str(client.pk)
+        request.user = client.user
+        return True
+
+    def validate_grant_type(
+        self, client_id: str, grant_type: str, *_args: Any, **_kwargs: Any
+    ) -> bool:
+        """Offer client credentials, and no other grant."""
+        return grant_type == "client_credentials"
+
+    def get_default_scopes(self, client_id: str, request: Any, *_args: Any) -> list[str]:
+        """Give a token that asks for nothing all that its client may."""
+        return str(request.client.scope).split()
+
+    def validate_scopes(
+        self, client_id: str, scopes: list[str], client: OAuthClient, *_args: Any
+    ) -> bool:
+        """Give what exists and the client may have."""
+        allowed = frozenset(client.scope.split()) or SCOPES
+        return all(scope in allowed for scope in scopes)
+
+    def save_bearer_token(self, token: dict[str, Any], *_args: Any, **_kwargs: Any) -> None:
+        """Do nothing: the token was stored, as its digest, when it was made."""
+
+
+def _issue(request: Any) -> str:
+    """Make and store a token."""
+    token, _ = issue_token(request.user, scope=" ".join(request.scopes), client=request.client)
+    return token
+
+
+def _server() -> Any:
+    return BackendApplicationServer(
+        _Clients(),
+        token_generator=_issue,
+        token_expires_in=int(conf.TOKEN_LIFE.total_seconds()),
+    )
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class AccessTokens(View):
+    """The token endpoint."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Return a token, or the error in RFC 6749's words."""
+        if any(name in request.GET for name in _MEMBERS):
+            return _refused(400, "invalid_request", "Credentials do not belong in the URL.")
+        try:
+            form = _form(request)
+            failures = Failures(f"client {_shown_id(request, form)}", request)
+            failures.require_few()
+        except ApiError as error:
+            return _refused(error.status, "invalid_request", error.message, error.headers)
+        headers, text, status = _server().create_token_response(
+            request.build_absolute_uri(request.path),
+            "POST",
+            urlencode(form),
+            {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Authorization": request.META.get("HTTP_AUTHORIZATION", ""),
+            },
+        )
+        if status == 401:  # noqa: PLR2004
+            failures.count()
+            headers = {**headers, "WWW-Authenticate": 'Basic realm="OAuth client"'}
+        return HttpResponse(text, status=status, headers={**headers, **_NO_STORE})
+
+
+def _form(request: HttpRequest) -> dict[str, str]:
+    """
+    Return the members of the body, a form or JSON.
+
+    Raises:
+        ApiError: too large, or no form and no JSON object of texts.
+    """
+    kind = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        given = body.parse_object(body.read_bytes(request))
+        return {
+            name: value for name in _MEMBERS if isinstance(value := given.get(name), str) and value
+        }
+    if request.META.get("CONTENT_LENGTH", "0").strip() not in {"", "0"} and (
+        int(request.META["CONTENT_LENGTH"]) > conf.BODY_LIMIT
+    ):
+        raise TooLarge(f"The body is larger than {conf.BODY_LIMIT} bytes.")
+    raw = request.read(conf.BODY_LIMIT)
+    form = QueryDict(raw, encoding="utf-8")
+    return {name: str(form[name]) for name in _MEMBERS if form.get(name)}
+
+
+def _shown(request: Any) -> tuple[str, str]:
+    """Return the id and secret that oauthlib's request shows; the header goes first."""
+    basic = _basic(request.headers.get("Authorization", ""))
+    return basic or (request.client_id or "", request.client_secret or "")
+
+
+def _shown_id(request: HttpRequest, form: dict[str, str]) -> str:
+    """Return who claims to ask."""
+    basic = _basic(request.META.get("HTTP_AUTHORIZATION", ""))
+    return basic[0] if basic else form.get("client_id", "")
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    """Return the id and secret of a Basic header; both are form-encoded (RFC 6749, 2.3.1)."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return unquote_plus(name), unquote_plus(secret)
+
+
+def _find_client(client_id: str) -> OAuthClient | None:
+    """Return a client that nobody revoked, of an active user."""
+    try:
+        identity = UUID(client_id)
+    except ValueError:
+        return None
+    return (
+        OAuthClient.objects.select_related("user")
+        .filter(pk=identity, revoked_at__isnull=True, user__is_active=True)
+        .first()
+    )
+
+
+def _refused(
+    status: int, error: str, description: str, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    return HttpResponse(
+        json.dumps({"error": error, "error_description": description}),
+        status=status,
+        content_type="application/json",
+        headers={**(headers or {}), **_NO_STORE},
+    )

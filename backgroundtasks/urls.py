@@ -1,0 +1,14 @@
+"""Everything that the core serves: the one `include("backgroundtasks.urls")` of a project."""
+
+from __future__ import annotations
+
+from backgroundtasks import conf
+from backgroundtasks.api.oauth import AccessTokens
+from backgroundtasks.api.routing import route
+
+urlpatterns = [route("oauth/token", AccessTokens, "oauth-token")]
+
+if "enterprise_tester" in conf.DIALECTS:
+    from backgroundtasks.api.enterprise_tester.urls import urlpatterns as enterprise_tester
+
+    urlpatterns += enterprise_tester
