@@ -212,6 +212,24 @@ def test_a_killed_web_server_comes_back(up: Up) -> None:
     assert wait_for("another web server", another)
 
 
+def test_the_access_log_has_no_query_strings_and_one_line_for_a_request(up: Up) -> None:
+    up.status_of("/no-such-page%0Aforged%1b[31m?token=very-secret")
+
+    def logged() -> str | None:
+        return next(
+            (line for line in up.log.read_text().split("\n") if '"GET /no-such' in line), None
+        )
+
+    line = wait_for("the line of the request", logged)
+    assert r'"GET /no-such-page\x0aforged\x1b[31m HTTP/1.1" 404' in line
+    assert "very-secret" not in up.log.read_text()
+
+
+def test_probes_are_not_logged(up: Up) -> None:
+    assert up.status_of("/readyz") == 200
+    assert "/readyz" not in up.log.read_text()
+
+
 def test_a_second_start_on_the_port_says_so_and_harms_nobody(up: Up, tmp_path: Path) -> None:
     second = start(tmp_path / "data", port=up.port)
     code = second.process.wait(LIMIT)
