@@ -51,6 +51,8 @@ logger = logging.getLogger(__name__)
 _LATE = 0.7
 #: How long (seconds) the permission of an owner is believed without asking again.
 _ACTOR_LIFE = 1.0
+#: Owners remembered at most.
+_ACTORS = 1000
 
 
 class Execution:
@@ -324,7 +326,7 @@ def _actor(owner_id: int | None, account_id: UUID) -> Actor:
     if known is not None and time.monotonic() - known[0] < _ACTOR_LIFE:
         return known[1]
     actor = actor_of_id(owner_id, account_id)
-    if len(_actors) > 1000:
+    if len(_actors) > _ACTORS:
         _actors.clear()
     _actors[key] = (time.monotonic(), actor)
     return actor

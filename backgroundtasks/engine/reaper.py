@@ -20,8 +20,8 @@ from backgroundtasks.engine import process
 from backgroundtasks.handlers import registry
 from backgroundtasks.lifecycle import arrows
 from backgroundtasks.lifecycle.rows import Fence
-from backgroundtasks.models import AttemptOutcome, TaskStatus, Worker
-from backgroundtasks.states import HELD, State
+from backgroundtasks.models import AttemptOutcome, TaskStatus, Worker, conditions
+from backgroundtasks.states import State
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -44,7 +44,7 @@ def reap_dead_workers(*, stopping: bool = False) -> int:
         if process.lives(worker.pid, worker.pid_started):
             continue
         settled += _recover(
-            TaskStatus.objects.filter(worker=worker, state__in=HELD),
+            TaskStatus.objects.filter(conditions.HELD, worker=worker),
             cause=f"its worker {worker} " + ("was stopped" if stopping else "died"),
             interrupted=stopping,
         )
@@ -54,7 +54,7 @@ def reap_dead_workers(*, stopping: bool = False) -> int:
 
 def reap_expired_leases() -> int:
     """Take the runs that nobody has renewed in time, from whichever machine."""
-    expired = TaskStatus.objects.filter(state__in=HELD, lease_until__lt=Now())
+    expired = TaskStatus.objects.filter(conditions.HELD, lease_until__lt=Now())
     return _recover(expired, cause="its worker did not renew the lease", interrupted=False)
 
 
@@ -157,7 +157,7 @@ def _recover_one(run: TaskStatus, cause: str, *, interrupted: bool, batch: bool)
 def _held_here() -> QuerySet[TaskStatus]:
     """Return the runs that workers of this machine hold."""
     return TaskStatus.objects.filter(
-        state__in=HELD, worker__host_id=process.host_id()
+        conditions.HELD, worker__host_id=process.host_id()
     ).select_related("worker")
 
 
@@ -168,15 +168,16 @@ def _since(field: str) -> ExpressionWrapper:
 def _kill(run: TaskStatus, why: str) -> None:
     """Kill the run's worker if it is a process of this machine."""
     worker = run.worker
-    if worker is not None and worker.host_id == process.host_id():
-        if process.kill(worker.pid, worker.pid_started):
-            logger.error(
-                "worker.killed pid=%s run_id=%s type=%s; it %s",
-                worker.pid,
-                run.pk,
-                run.task_type,
-                why,
-            )
+    if worker is None or worker.host_id != process.host_id():
+        return
+    if process.kill(worker.pid, worker.pid_started):
+        logger.error(
+            "worker.killed pid=%s run_id=%s type=%s; it %s",
+            worker.pid,
+            run.pk,
+            run.task_type,
+            why,
+        )
 
 
 def _fence(run: TaskStatus) -> Fence:

@@ -20,7 +20,7 @@ class Outcome:
     warnings: Sequence[str] = ()
 
 
-class TaskFailed(Exception):  # noqa: N818 - named for what happened
+class TaskFailed(Exception):
     """
     The handler gives up, with a text for people instead of a traceback.
 

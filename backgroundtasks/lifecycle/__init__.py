@@ -13,7 +13,7 @@ from django.db import connection
 
 
 def store() -> ModuleType:
-    """Return the module for the database at hand: `insert`, `claim`, `finish` …"""
+    """Return the module for the database at hand, with `insert`, `claim`, `finish` and so on."""
     from backgroundtasks.lifecycle import postgres, sqlite  # noqa: PLC0415 - they need the models
 
     return postgres if connection.vendor == "postgresql" else sqlite

@@ -15,7 +15,7 @@ from django.db.models.functions import Greatest, Now
 
 from backgroundtasks import clock
 from backgroundtasks.lifecycle import store
-from backgroundtasks.models import Attempt, AttemptOutcome, Message, Task, TaskStatus
+from backgroundtasks.models import Attempt, AttemptOutcome, Message, Task, TaskStatus, conditions
 from backgroundtasks.states import HELD, PENDING, State, feet
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def promote_due(limit: int = 1000) -> int:
     """Scheduled → queued, for runs whose time has come; return how many."""
-    due = TaskStatus.objects.filter(state=State.SCHEDULED, run_after__lte=Now())
+    due = TaskStatus.objects.filter(conditions.SCHEDULED, run_after__lte=Now())
     ids = list(due.order_by("run_after").values_list("pk", flat=True)[:limit])
     if not ids:
         return 0

@@ -79,7 +79,7 @@ _HEAD: Final = f"""
                AND holder.state IN ('running', 'cancelling')))
      ORDER BY priority DESC, position
      LIMIT %s FOR UPDATE SKIP LOCKED
-"""  # noqa: S608
+"""
 _LOOK: Final = _HEAD.replace("FOR UPDATE SKIP LOCKED", "")
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
 _TAKE: Final = f"""
@@ -88,7 +88,7 @@ _TAKE: Final = f"""
            cancel_requested_at = NULL, event = event + 1
      WHERE id = ANY(ARRAY({{which}}))
     RETURNING {", ".join(CLAIMED_COLUMNS)}
-"""  # noqa: S608
+"""
 # `= ANY(ARRAY(…))` leaves the planner no choice of a hash join over the whole table.
 _CLAIM_ONE: Final = (
     f"head AS MATERIALIZED ({_HEAD}), taken AS ({_TAKE.format(which='SELECT id FROM head')})"
@@ -112,7 +112,7 @@ _FINISH: Final = f"""
      WHERE run.id = done.id AND run.attempt = done.attempt AND run.token = %s
        AND run.state IN ('running', 'cancelling')
     RETURNING run.id)
-"""  # noqa: S608
+"""
 _TAKEN: Final = (
     "(SELECT count(*) FROM head), "
     + ", ".join(f"taken.{name}" for name in CLAIMED_COLUMNS)

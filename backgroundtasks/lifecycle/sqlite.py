@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608 - constants
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
 
 
 _TASK_INSERT: Final = _insert(TASK_TABLE, TASK_COLUMNS)
@@ -55,7 +55,7 @@ _TAKE: Final = f"""
     RETURNING {", ".join(CLAIMED_COLUMNS)},
               (SELECT parameters FROM {TASK_TABLE} AS task WHERE task.id = task_id),
               priority, position
-"""  # noqa: S608
+"""
 _TAKE_ONE: Final = _TAKE.format(which=f"SELECT id {_READY}")
 _TAKE_SEVERAL: Final = _TAKE.format(
     which=f"""
@@ -63,14 +63,14 @@ _TAKE_SEVERAL: Final = _TAKE.format(
         SELECT id, row_number() OVER places AS place, min(batchable) OVER places AS together
           FROM (SELECT id, batchable AND NOT solo AS batchable, priority, position {_READY})
         WINDOW places AS (ORDER BY priority DESC, position ROWS UNBOUNDED PRECEDING))
-     WHERE place = 1 OR together"""  # noqa: S608
+     WHERE place = 1 OR together"""
 )
 _FINISH: Final = f"""
     UPDATE {RUN_TABLE}
        SET state = %s, result = %s, processed = %s, total = %s, text = %s, finished_at = %s,
            expires_at = %s, lease_until = NULL, token = NULL, error = '', event = event + 1
      WHERE id = %s AND attempt = %s AND token = %s AND state IN ('running', 'cancelling')
-"""  # noqa: S608
+"""
 
 
 def insert(run: NewRun, *, with_task: bool) -> None:

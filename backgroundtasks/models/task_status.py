@@ -41,7 +41,7 @@ class TaskStatus(models.Model):
     #: It was in a batch whose worker died: it is claimed alone, to find out which one did it.
     solo = models.BooleanField(default=False, db_default=False)
     #: At most one run of a key is with a worker.
-    exclusive_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - NULLs are not equal
+    exclusive_key = models.CharField(max_length=200, null=True, blank=True)
 
     #: Raised by every claim, never lowered.
     attempt = models.PositiveIntegerField(default=0, db_default=0)
@@ -104,6 +104,11 @@ class TaskStatus(models.Model):
             ),
             models.Index(
                 fields=["expires_at"], condition=Q(expires_at__isnull=False), name="run_expires"
+            ),
+            models.Index(
+                fields=["exclusive_key"],
+                condition=Q(exclusive_key__isnull=False),
+                name="run_exclusive",
             ),
             models.Index(fields=["account", "position"], name="run_list"),
             models.Index(fields=["account", "task_type", "position"], name="run_list_by_type"),
