@@ -1,0 +1,210 @@
+"""`list_runs`, `show_run`, `cancel_run`, `retry_run`: an operator over all accounts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from backgroundtasks import operations
+from backgroundtasks.models import Message, TaskStatus
+from backgroundtasks.states import FINAL, State
+from tests.support import factories
+
+pytestmark = pytest.mark.django_db
+
+
+class TestListRuns:
+    def test_lists_the_newest_first_over_all_accounts(self, shell: Callable[..., str]) -> None:
+        first, second, third = (factories.run() for _ in range(3))
+
+        lines = shell("list_runs").splitlines()
+
+        assert lines[0].split() == ["ID", "STATE", "TYPE", "OWNER", "QUEUED", "DONE", "TITLE"]
+        assert [line.split()[0] for line in lines[1:]] == [
+            str(run.pk) for run in (third, second, first)
+        ]
+
+    def test_writes_json_for_scripts(self, shell: Callable[..., str]) -> None:
+        run = factories.run(State.FAILED, processed=3, total=10)
+
+        listed = json.loads(shell("list_runs", "--json"))
+
+        assert [one["id"] for one in listed] == [str(run.pk)]
+        assert listed[0]["state"] == "failed"
+        assert listed[0]["error"] == "It failed."
+        assert (listed[0]["processed"], listed[0]["total"]) == (3, 10)
+        assert listed[0]["account"] == str(run.account_id)
+
+    @pytest.mark.parametrize("state", list(State))
+    def test_filters_by_state(self, shell: Callable[..., str], state: State) -> None:
+        runs = {one: factories.run(one) for one in State}
+
+        listed = json.loads(shell("list_runs", "--json", "--state", state.value))
+
+        assert [one["id"] for one in listed] == [str(runs[state].pk)]
+
+    def test_filters_by_several_states_at_once(self, shell: Callable[..., str]) -> None:
+        runs = {one: factories.run(one) for one in State}
+
+        listed = json.loads(shell("list_runs", "--json", "--state", "unfinished", "succeeded"))
+
+        wanted = {str(run.pk) for state, run in runs.items() if state not in FINAL}
+        assert {one["id"] for one in listed} == wanted | {str(runs[State.SUCCEEDED].pk)}
+
+    def test_filters_by_type_in_any_letter_case_and_by_account(
+        self, shell: Callable[..., str]
+    ) -> None:
+        here, other_type, elsewhere = (
+            factories.run(),
+            factories.run(task_type="SideWork"),
+            factories.run(),
+        )
+
+        of_type = json.loads(shell("list_runs", "--json", "--type", "work"))
+        of_account = json.loads(shell("list_runs", "--json", "--account", here.account_id))
+
+        assert {one["id"] for one in of_type} == {str(here.pk), str(elsewhere.pk)}
+        assert [one["id"] for one in of_account] == [str(here.pk)]
+        assert str(other_type.pk) not in str(of_type)
+
+    def test_stops_at_the_limit(self, shell: Callable[..., str]) -> None:
+        runs = [factories.run() for _ in range(3)]
+
+        listed = json.loads(shell("list_runs", "--json", "--limit", "2"))
+
+        assert [one["id"] for one in listed] == [str(runs[2].pk), str(runs[1].pk)]
+
+    def test_asks_the_database_once_an_account(
+        self, shell: Callable[..., str], django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        owner = factories.actor()
+        for _ in range(5):
+            factories.run(owner=owner)
+
+        with django_assert_num_queries(3):  # the superuser, the accounts, the runs
+            shell("list_runs")
+
+    def test_refuses_a_limit_of_none(self, shell: Callable[..., str]) -> None:
+        with pytest.raises(CommandError) as refusal:
+            shell("list_runs", "--limit", "0")
+
+        assert str(refusal.value) == "--limit must be at least 1."
+        assert refusal.value.returncode == 2
+
+
+class TestShowRun:
+    @pytest.mark.parametrize(
+        "spelling", ["{0}", "{0.hex}", "work-{0}", "work_{0}", "work-{0.hex}", " {0} "]
+    )
+    def test_takes_every_spelling_of_an_id(self, shell: Callable[..., str], spelling: str) -> None:
+        run = factories.run()
+
+        shown = shell("show_run", spelling.format(run.pk))
+
+        assert shown.splitlines()[0] == f"id: {run.pk}"
+
+    def test_takes_upper_case(self, shell: Callable[..., str]) -> None:
+        run = factories.run()
+
+        assert str(run.pk) in shell("show_run", str(run.pk).upper())
+
+    def test_masks_secret_parameters(self, shell: Callable[..., str]) -> None:
+        submission = operations.submit(
+            factories.actor(), "Work", {"Secret": "hunter2", "Mark": "seen"}
+        )
+
+        shown = shell("show_run", submission.run_id, "--json")
+
+        assert json.loads(shown)["parameters"]["Secret"] == "********"
+        assert json.loads(shown)["parameters"]["Mark"] == "seen"
+        assert "hunter2" not in shown
+        assert "$sealed" not in shown
+
+    def test_shows_messages_attempts_and_the_retry(self, shell: Callable[..., str]) -> None:
+        owner = factories.actor()
+        run = factories.run(State.FAILED, owner=owner)
+        Message.objects.create(run=run, level="warning", key="a.b", text="Careful.", attempt=1)
+        again = operations.retry(owner, run.pk)
+
+        shown = json.loads(shell("show_run", run.pk, "--json"))
+
+        assert [one["outcome"] for one in shown["attempts"]] == ["failed"]
+        assert shown["messages"][0]["text"] == "Careful."
+        assert shown["retried_as"] == [str(again.run_id)]
+        assert json.loads(shell("show_run", again.run_id, "--json"))["retry_of"] == str(run.pk)
+
+    @pytest.mark.parametrize("spelling", ["7", "work-", str(uuid4()), "reindex-zz"])
+    def test_says_that_there_is_no_such_run(self, shell: Callable[..., str], spelling: str) -> None:
+        with pytest.raises(CommandError) as refusal:
+            shell("show_run", spelling)
+
+        assert str(refusal.value) == f"There is no run {spelling}."
+        assert refusal.value.returncode == 1
+
+    def test_shows_what_a_handler_hides_from_others(self, shell: Callable[..., str]) -> None:
+        run = factories.run(task_type="OwnersWork")
+
+        assert str(run.pk) in shell("show_run", run.pk)
+
+
+class TestCancelRun:
+    def test_cancels_waiting_runs_at_once_and_asks_running_ones(
+        self, shell: Callable[..., str]
+    ) -> None:
+        waiting, running = factories.run(), factories.run(State.RUNNING)
+
+        printed = shell("cancel_run", waiting.pk, running.pk)
+
+        assert printed == f"{waiting.pk} cancelled\n{running.pk} cancelling\n"
+        waiting.refresh_from_db()
+        assert waiting.state == State.CANCELLED
+        assert waiting.error == "Cancelled by root."
+
+    def test_goes_on_after_one_that_cannot_be(
+        self, shell: Callable[..., str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        finished, waiting = factories.run(State.SUCCEEDED), factories.run()
+
+        with pytest.raises(CommandError) as refusal:
+            shell("cancel_run", finished.pk, waiting.pk)
+
+        assert str(refusal.value) == (
+            f"The run {finished.pk} is succeeded; it cannot become cancelled."
+        )
+        assert capsys.readouterr().out == f"{waiting.pk} cancelled\n"
+
+
+class TestRetryRun:
+    def test_prints_the_new_run(self, shell: Callable[..., str]) -> None:
+        old = factories.run(State.LOST)
+
+        printed = shell("retry_run", f"work-{old.pk}")
+
+        new = TaskStatus.objects.get(pk=printed.strip())
+        assert new.retry_of_id == old.pk
+        assert new.state == State.QUEUED
+
+    def test_refuses_one_that_has_not_finished(self, shell: Callable[..., str]) -> None:
+        run = factories.run()
+
+        with pytest.raises(CommandError) as refusal:
+            shell("retry_run", run.pk)
+
+        assert str(refusal.value) == f"The run {run.pk} is queued; it cannot become queued."
+        assert TaskStatus.objects.count() == 1
+
+
+def test_a_shell_without_a_superuser_says_so(db: None) -> None:
+    from django.core.management import call_command
+
+    with pytest.raises(CommandError) as refusal:
+        call_command("list_runs")
+
+    assert str(refusal.value) == (
+        "There is no active superuser to act as: run manage.py bootstrap first."
+    )
