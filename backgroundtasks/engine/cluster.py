@@ -62,12 +62,14 @@ class _Untimed:
         return nullcontext()
 
 
-class Sentinel(stock.Sentinel):  # type: ignore[misc] - django-q2 has no types
+class Sentinel(stock.Sentinel):  # type: ignore[misc]  # django-q2 has no types
     """Keeps pusher, monitor and workers alive; ends with its parent and takes all with it."""
 
     #: Set before the fork; the stock constructor runs the whole life inside itself.
     stop_flag: StopFlag
     queues: Sequence[str]
+    pusher: Any
+    monitor: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         process.die_with_parent()

@@ -171,12 +171,9 @@ class Execution:
             parameters = self.handler.loaded(self.run.parameters)
         except exceptions.TaskCenterError as error:
             raise Refused(str(error)) from None
-        if self.handler.lease_of() > conf.LEASE:
-            self._persist(
-                lambda: arrows.renew(
-                    [self.run.id], token=self.fence.token, lease=self.handler.lease_of()
-                )
-            )
+        lease = self.handler.lease_of()
+        if lease > conf.LEASE:
+            self._persist(lambda: arrows.renew([self.run.id], token=self.fence.token, lease=lease))
         return self.handler().perform(self.context, parameters)
 
     def _finish(self, outcome: Outcome | None) -> Finish:
@@ -336,7 +333,7 @@ def actor_of_id(owner_id: int | None, account_id: UUID) -> Actor:
     """Return a user by id as an actor of an account."""
     from django.contrib.auth import get_user_model  # noqa: PLC0415 - the model is the project's
 
-    user = get_user_model().objects.filter(pk=owner_id).first()
+    user = None if owner_id is None else get_user_model().objects.filter(pk=owner_id).first()
     if user is None:
         raise exceptions.AccountRefused("(deleted)")
     return actor_of(user, account_id)

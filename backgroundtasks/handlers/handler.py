@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db.models import Q
@@ -138,7 +139,7 @@ class TaskHandler:
             raise exceptions.ParametersInvalid(
                 cls.task_type, {"Parameters": ["Must be an object."]}
             )
-        serializer = cls.Parameters(data=given)
+        serializer = cls._serializer()
         unknown = given.keys() - serializer.fields.keys()
         if unknown:
             raise exceptions.ParametersInvalid(
@@ -148,32 +149,41 @@ class TaskHandler:
                     for name in sorted(map(str, unknown))
                 },
             )
-        if not serializer.is_valid():
-            raise exceptions.ParametersInvalid(cls.task_type, dict(serializer.errors))
-        return dict(serializer.validated_data)
+        if not serializer.fields:
+            return {}
+        try:
+            return dict(serializer.run_validation(given))
+        except serializers.ValidationError as error:
+            problems = error.detail if isinstance(error.detail, dict) else {"": error.detail}
+            raise exceptions.ParametersInvalid(cls.task_type, problems) from None
 
     @classmethod
     def stored(cls, validated: dict[str, Any]) -> dict[str, Any]:
         """Return validated parameters as the JSON that is stored: secrets are sealed."""
-        serializer = cls.Parameters()
-        written: dict[str, Any] = {
-            name: None if value is None else serializer.fields[name].to_representation(value)
-            for name, value in validated.items()
-            if name in serializer.fields
-        }
+        fields = cls._serializer().fields
         return {
-            name: secrets.seal(serializer.fields[name], value) for name, value in written.items()
+            name: secrets.seal(fields[name], fields[name].to_representation(value))
+            if value is not None
+            else None
+            for name, value in validated.items()
+            if name in fields
         }
 
     @classmethod
     def loaded(cls, stored: dict[str, Any]) -> dict[str, Any]:
         """Return stored parameters as `perform` takes them: validated again, secrets open."""
-        return cls.validated(secrets.unseal(stored)) if stored or cls._takes_anything() else {}
+        return cls.validated(secrets.unseal(stored))
 
     @classmethod
-    def _takes_anything(cls) -> bool:
-        """Whether the serializer declares a field (defaults must be filled in then)."""
-        return bool(cls.Parameters._declared_fields)  # noqa: SLF001 - no public way without making one
+    @cache
+    def _serializer(cls) -> serializers.Serializer[Any]:
+        """
+        Return the class' serializer, made once: making one costs more than validating.
+
+        It is used as REST framework uses the child of a list: its `run_validation` keeps
+        nothing, so threads share it; it has no `initial_data`.
+        """
+        return cls.Parameters()
 
     @classmethod
     def timeout_of(cls) -> timedelta:
@@ -203,8 +213,10 @@ class TaskHandler:
         It doubles from `backoff` (5 s, 10 s, 20 s …) up to ten minutes; jitter takes up to a
         fifth off, so that runs which failed together do not come back together.
         """
-        doubled = (cls.backoff or conf.BACKOFF) * 2 ** min(failures - 1, 20)
-        return min(doubled, conf.BACKOFF_LIMIT) * (1 - random.random() / 5)  # noqa: S311 - no secret
+        first: timedelta = cls.backoff or conf.BACKOFF
+        limit: timedelta = conf.BACKOFF_LIMIT
+        doubled: timedelta = first * 2 ** min(failures - 1, 20)
+        return min(doubled, limit) * (1 - random.random() / 5)  # noqa: S311 - no secret
 
     @classmethod
     def public_prefix(cls) -> str:

@@ -220,10 +220,7 @@ def _finish_values(finishes: Sequence[Finish], token: int) -> list[Any]:
 
 
 def _claimed(row: Sequence[Any]) -> ClaimedRun:
-    """Return the run of a row; Django's cursors leave JSON as text."""
-    *values, memory, parameters = row
-    return ClaimedRun(*values, _json(memory), _json(parameters) or {})
-
-
-def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
+    """Return the run of a row; Django's connections leave JSON as text."""
+    values = dict(zip(CLAIMED_COLUMNS, row, strict=False))
+    values["memory"] = json.loads(values["memory"]) if values["memory"] else None
+    return ClaimedRun(**values, parameters=json.loads(row[len(CLAIMED_COLUMNS)]))

@@ -7,6 +7,9 @@ The same functions as in `postgres`; see there for why they leave the ORM.
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -24,14 +27,14 @@ from backgroundtasks.lifecycle.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
 
     from backgroundtasks.lifecycle.rows import Finish, NewRun
 
 
 def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['?'] * len(columns))})"
 
 
 _TASK_INSERT: Final = _insert(TASK_TABLE, TASK_COLUMNS)
@@ -39,18 +42,18 @@ _RUN_INSERT: Final = _insert(RUN_TABLE, RUN_COLUMNS)
 
 _READY: Final = f"""
       FROM {RUN_TABLE} AS run
-     WHERE queue = %s AND state = 'queued'
-       AND NOT EXISTS (SELECT 1 FROM backgroundtasks_queue WHERE name = %s AND paused_at IS NOT NULL)
+     WHERE queue = ? AND state = 'queued'
+       AND NOT EXISTS (SELECT 1 FROM backgroundtasks_queue WHERE name = ? AND paused_at IS NOT NULL)
        AND (exclusive_key IS NULL OR NOT EXISTS (
             SELECT 1 FROM {RUN_TABLE} AS holder
              WHERE holder.exclusive_key = run.exclusive_key
                AND holder.state IN ('running', 'cancelling')))
-     ORDER BY priority DESC, position LIMIT %s
+     ORDER BY priority DESC, position LIMIT ?
 """
 _PEEK: Final = f"SELECT 1 {_READY}"
 _TAKE: Final = f"""
-    UPDATE {RUN_TABLE} SET state = 'running', attempt = attempt + 1, token = %s, worker_id = %s,
-           started_at = %s, lease_until = %s, cancel_requested_at = NULL, event = event + 1
+    UPDATE {RUN_TABLE} SET state = 'running', attempt = attempt + 1, token = ?, worker_id = ?,
+           started_at = ?, lease_until = ?, cancel_requested_at = NULL, event = event + 1
      WHERE id IN ({{which}})
     RETURNING {", ".join(CLAIMED_COLUMNS)},
               (SELECT parameters FROM {TASK_TABLE} AS task WHERE task.id = task_id),
@@ -67,15 +70,15 @@ _TAKE_SEVERAL: Final = _TAKE.format(
 )
 _FINISH: Final = f"""
     UPDATE {RUN_TABLE}
-       SET state = %s, result = %s, processed = %s, total = %s, text = %s, finished_at = %s,
-           expires_at = %s, lease_until = NULL, token = NULL, error = '', event = event + 1
-     WHERE id = %s AND attempt = %s AND token = %s AND state IN ('running', 'cancelling')
+       SET state = ?, result = ?, processed = ?, total = ?, text = ?, finished_at = ?,
+           expires_at = ?, lease_until = NULL, token = NULL, error = '', event = event + 1
+     WHERE id = ? AND attempt = ? AND token = ? AND state IN ('running', 'cancelling')
 """
 
 
 def insert(run: NewRun, *, with_task: bool) -> None:
     """Store a new run, with its task unless that exists; idle workers see the commit."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), _cursor() as cursor:
         if with_task:
             cursor.execute(_TASK_INSERT, _adapted(run.task_row()))
         cursor.execute(_RUN_INSERT, _adapted(run.run_row()))
@@ -83,7 +86,7 @@ def insert(run: NewRun, *, with_task: bool) -> None:
 
 def insert_many(runs: Sequence[NewRun]) -> None:
     """Store up to about a thousand new runs with their tasks."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), _cursor() as cursor:
         cursor.executemany(_TASK_INSERT, [_adapted(run.task_row()) for run in runs])
         cursor.executemany(_RUN_INSERT, [_adapted(run.run_row()) for run in runs])
 
@@ -102,7 +105,7 @@ def claim(
     if not finishes and not has_work([queue]):
         # Without this look, idle workers would fight for the one write lock.
         return Claim((), more=False, finished=frozenset())
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), _cursor() as cursor:
         finished = _finish(cursor, finishes, finish_token)
         now = clock.now()
         cursor.execute(
@@ -118,13 +121,13 @@ def claim(
 
 def finish(finishes: Sequence[Finish], *, token: int) -> frozenset[UUID]:
     """Finish runs; return which of them were still this worker's."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), _cursor() as cursor:
         return _finish(cursor, finishes, token)
 
 
 def has_work(queues: Sequence[str]) -> bool:
     """Return whether a worker of these queues would find a run to claim; takes no lock."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         for queue in queues:
             cursor.execute(_PEEK, (queue, queue, 1))
             if cursor.fetchone():
@@ -136,7 +139,20 @@ def wake() -> None:
     """Do nothing: brokers watch for commits."""
 
 
-def _finish(cursor: Any, finishes: Sequence[Finish], token: int) -> frozenset[UUID]:
+@contextmanager
+def _cursor() -> Iterator[sqlite3.Cursor]:
+    """
+    Open a cursor of the driver on Django's connection.
+
+    Django's own rewrites the placeholders of every statement that it runs, which costs as
+    much as the statement.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, closing(sqlite3.Cursor(connection.connection)) as cursor:
+        yield cursor
+
+
+def _finish(cursor: sqlite3.Cursor, finishes: Sequence[Finish], token: int) -> frozenset[UUID]:
     now = clock.now()
     finished = set()
     for done in finishes:
@@ -161,8 +177,8 @@ def _finish(cursor: Any, finishes: Sequence[Finish], token: int) -> frozenset[UU
 
 
 def _stamp(moment: datetime) -> str:
-    """Return a moment as Django stores it on SQLite."""
-    return str(connection.ops.adapt_datetimefield_value(moment))
+    """Return an aware moment as Django stores it on SQLite: UTC, without its zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
 
 
 def _adapted(row: Sequence[Any]) -> list[Any]:
@@ -171,7 +187,7 @@ def _adapted(row: Sequence[Any]) -> list[Any]:
         value.hex
         if isinstance(value, UUID)
         else _stamp(value)
-        if hasattr(value, "tzinfo")
+        if isinstance(value, datetime)
         else value
         for value in row
     ]
@@ -179,14 +195,9 @@ def _adapted(row: Sequence[Any]) -> list[Any]:
 
 def _claimed(row: Sequence[Any]) -> ClaimedRun:
     """Return the run of a row."""
-    run_id, task_id, account_id, *values, memory, parameters = row
-    run = ClaimedRun(
-        UUID(run_id),
-        UUID(task_id),
-        UUID(account_id),
-        *values,
-        json.loads(memory) if memory else None,
-        json.loads(parameters),
-    )
-    run.batchable = bool(run.batchable)
-    return run
+    values = dict(zip(CLAIMED_COLUMNS, row, strict=False))
+    for name in ("id", "task_id", "account_id"):
+        values[name] = UUID(values[name])
+    values["batchable"] = bool(values["batchable"])
+    values["memory"] = json.loads(values["memory"]) if values["memory"] else None
+    return ClaimedRun(**values, parameters=json.loads(row[len(CLAIMED_COLUMNS)]))

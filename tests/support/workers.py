@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from django.db import connection
 
@@ -66,7 +66,7 @@ class WorkerCommand:
         )
         self._workers = workers
 
-    def __enter__(self) -> WorkerCommand:
+    def __enter__(self) -> Self:
         wait_for(lambda: len(self.workers()) >= self._workers, f"workers to start; {self.log()}")
         return self
 

@@ -56,7 +56,9 @@ class Work(TaskHandler):
     def exclusive_key(cls, parameters: Any) -> str | None:
         return parameters.get("Key")
 
-    def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome | None:
+    def perform(  # noqa: C901 - one line per order
+        self, context: TaskContext, parameters: dict[str, Any]
+    ) -> Outcome | None:
         orders = parameters
         if "Mark" in orders:
             with Path(orders["Mark"]).open("a") as file:
