@@ -125,12 +125,21 @@ def register(source: DocumentSource) -> None:
                 f"The entity type {name} is registered by {type(known).__name__} "
                 f"and by {type(source).__name__}."
             )
+    for name, field in source.fields.items():
+        _refuse_another_kind(source, name, field)
     _sources[source.entity_type.lower()] = source
 
 
-def unregister(source: DocumentSource) -> None:
-    """Take a source away; for tests."""
-    _sources.pop(source.entity_type.lower(), None)
+def _refuse_another_kind(source: DocumentSource, name: str, field: Field) -> None:
+    """One name means one thing in a query, whatever type it finds."""
+    for other in _sources.values():
+        for their_name, theirs in other.fields.items():
+            same = (theirs.kind, theirs.to) == (field.kind, field.to)
+            if their_name.lower() == name.lower() and not same:
+                raise ImproperlyConfigured(
+                    f"The field {name} of {source.entity_type} is a {field.kind}; "
+                    f"that of {other.entity_type} is a {theirs.kind}."
+                )
 
 
 def all_sources() -> list[DocumentSource]:

@@ -1,0 +1,80 @@
+"""The fields that a query may name: those that every document has, and what the sources declare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from django.db.models import F, Func, TextField, Value
+from django.db.models.sql.compiler import SQLCompiler
+
+from indexing import sources
+from indexing.sources import PROJECT, Kind
+
+
+class Place(Enum):
+    """Where the values of a field stand in a document."""
+
+    ID = "entity_id"
+    ENTITY_TYPE = "entity_type"
+    PROJECT = "project_id"
+    NAME = "name_key"
+    UPDATED_AT = "updated_at"
+    WORDS = "words"
+    FIELDS = "fields"
+
+
+class Declared(Func):
+    """The value of a declared field as text; NULL where a document has none."""
+
+    output_field = TextField()
+    arg_joiner = " ->> "
+    template = "(%(expressions)s)"
+
+    def __init__(self, name: str, fields: Any = "fields", **extra: Any) -> None:
+        super().__init__(fields, Value(name.lower()), **extra)
+        self._path = Value(f'$."{name.lower()}"')
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        """Return it for versions before 3.38 too, which have no `->>`."""
+        given, _ = self.source_expressions
+        value = Func(given, self._path, function="json_extract", output_field=TextField())
+        return value.as_sql(compiler, connection, **extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A field that a query may name."""
+
+    name: str
+    kind: Kind
+    place: Place
+    #: For a reference: the entity type that it leads to.
+    to: str = ""
+
+    @property
+    def stored(self) -> F | Declared:
+        """Return the stored value; that of a declared field is text, or NULL."""
+        if self.place is Place.FIELDS:
+            return Declared(self.name)
+        return F(self.place.value)
+
+
+ALWAYS = (
+    Known("Id", Kind.REFERENCE, Place.ID),
+    Known("Name", Kind.TEXT, Place.NAME),
+    Known("Text", Kind.TEXT, Place.WORDS),
+    Known("EntityType", Kind.TEXT, Place.ENTITY_TYPE),
+    Known("Project", Kind.REFERENCE, Place.PROJECT, PROJECT),
+    Known("LastUpdatedAt", Kind.MOMENT, Place.UPDATED_AT),
+)
+
+
+def all_fields() -> dict[str, Known]:
+    """Return every field by its name in lower case, in the order in which errors list them."""
+    known = {field.name.lower(): field for field in ALWAYS}
+    for source in sources.all_sources():
+        for name, field in sorted(source.fields.items()):
+            known.setdefault(name.lower(), Known(name, field.kind, Place.FIELDS, field.to))
+    return known
