@@ -15,6 +15,8 @@ from django.conf import settings
 DEFAULTS: Final[dict[str, Any]] = {
     #: Keys for secret parameters (Fernet), the one in use first; empty: derived from SECRET_KEY.
     "DATA_KEYS": (),
+    #: Without DATA_KEYS: a file with a key a line, the one in use first, which `rotate_data_keys` changes.
+    "DATA_KEYS_FILE": "",
     #: Worker processes of one `runworkers`.
     "WORKERS": 2,
     #: How often a worker renews its lease and says that it lives.

@@ -20,19 +20,25 @@ def secret_key(data_dir: Path) -> str:
     )
 
 
-def data_keys(data_dir: Path) -> list[str]:
+def given_data_keys() -> list[str]:
     """
-    Return the keys that encrypt secret parameters, the one in use first.
+    Return the keys of `TASKCENTER_DATA_KEYS` (comma-separated Fernet keys), the one in use first.
 
-    `TASKCENTER_DATA_KEYS` (comma-separated Fernet keys) wins over `<data>/data_keys`
-    (one key a line). Older keys stay in the list so that what they encrypted can be read;
-    `manage.py rotate_data_keys` puts a new one in front and encrypts everything anew.
+    They win over the file. Older keys stay in the list so that what they encrypted can be read.
     """
-    given = os.environ.get("TASKCENTER_DATA_KEYS")
-    if given:
-        return [key.strip() for key in given.split(",") if key.strip()]
-    text = _read_or_make(data_dir / "data_keys", lambda: Fernet.generate_key().decode())
-    return text.split()
+    given = os.environ.get("TASKCENTER_DATA_KEYS", "")
+    return [key.strip() for key in given.split(",") if key.strip()]
+
+
+def data_keys_file(data_dir: Path) -> Path:
+    """
+    Return `<data>/data_keys`, one key a line; it is made where there is none.
+
+    `manage.py rotate_data_keys` puts a new key in front and encrypts everything anew.
+    """
+    path = data_dir / "data_keys"
+    _read_or_make(path, lambda: Fernet.generate_key().decode())
+    return path
 
 
 def _read_or_make(path: Path, make: Callable[[], str]) -> str:

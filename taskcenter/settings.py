@@ -158,7 +158,8 @@ X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SAMESITE = "Lax"
 
 TASKCENTER = {
-    "DATA_KEYS": keys.data_keys(DATA_DIR),
+    "DATA_KEYS": keys.given_data_keys(),
+    "DATA_KEYS_FILE": keys.data_keys_file(DATA_DIR),
     "WORKERS": int(os.environ.get("WORKERS") or 2),
 }
 

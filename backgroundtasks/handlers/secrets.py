@@ -7,16 +7,13 @@ is stored as `{"$sealed": "<Fernet token>"}`.
 
 from __future__ import annotations
 
-import base64
 from typing import Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from django.conf import settings
 from rest_framework import serializers
 
-from backgroundtasks import conf, exceptions
+from backgroundtasks import exceptions
+from backgroundtasks.handlers import data_keys
 
 MASK: Final = "********"
 _SEALED: Final = "$sealed"
@@ -68,10 +65,18 @@ def mask(value: Any) -> Any:
 
 
 def rotate(value: Any) -> Any:
-    """Return stored JSON with every sealed value sealed anew under the first data key."""
+    """
+    Return stored JSON with every sealed value sealed anew under the first data key.
+
+    Raises:
+        SecretUnreadable: none of the data keys opens it.
+    """
     if isinstance(value, dict):
         if set(value) == {_SEALED}:
-            return {_SEALED: _cipher().rotate(value[_SEALED].encode()).decode()}
+            try:
+                return {_SEALED: _cipher().rotate(value[_SEALED].encode()).decode()}
+            except InvalidToken:
+                raise exceptions.SecretUnreadable from None
         return {name: rotate(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [rotate(inner) for inner in value]
@@ -110,16 +115,4 @@ def _walk(field: Any, value: Any, change: Any) -> Any:
 
 def _cipher() -> MultiFernet:
     """Return the cipher of all data keys; the first one encrypts."""
-    keys = [*conf.DATA_KEYS] or [
-        _derived(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    ]
-    return MultiFernet([Fernet(key) for key in keys])
-
-
-def _derived(secret: str | bytes) -> bytes:
-    """Return a data key made from Django's secret key, for projects that set none."""
-    material = secret.encode() if isinstance(secret, str) else secret
-    derived = HKDF(hashes.SHA256(), 32, salt=None, info=b"backgroundtasks data key").derive(
-        material
-    )
-    return base64.urlsafe_b64encode(derived)
+    return MultiFernet([Fernet(key) for key in data_keys.current()])

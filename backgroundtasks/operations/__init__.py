@@ -4,6 +4,7 @@ from backgroundtasks.operations.bootstrap import bootstrap
 from backgroundtasks.operations.cancel import cancel
 from backgroundtasks.operations.issue_token import create_client, issue_token, revoke_token
 from backgroundtasks.operations.queues import pause_queue, resume_queue
+from backgroundtasks.operations.reseal import reseal_secrets
 from backgroundtasks.operations.retry import retry
 from backgroundtasks.operations.submit import Idempotency, Submission, submit, submit_many
 
@@ -15,6 +16,7 @@ __all__ = [
     "create_client",
     "issue_token",
     "pause_queue",
+    "reseal_secrets",
     "resume_queue",
     "retry",
     "revoke_token",

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError
-from pytest_django.fixtures import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks import operations
 from backgroundtasks.models import Message, TaskStatus
