@@ -24,3 +24,8 @@ def position() -> int:
     global _last_position  # noqa: PLW0603 - a counter is state
     _last_position = max(_last_position + 1, time.time_ns())
     return _last_position
+
+
+def position_at(moment: datetime) -> int:
+    """Return the place in a queue of something that was put there at this moment."""
+    return int(moment.timestamp() * 1_000_000) * 1000

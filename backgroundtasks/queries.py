@@ -196,6 +196,34 @@ def runs_by_state_and_type() -> list[tuple[str, str, int]]:
     ]
 
 
+def recent_runs_by_state(window: timedelta = timedelta(minutes=1)) -> list[tuple[str, int]]:
+    """Return `(state, count)` of the runs that were queued within the window."""
+    recent = TaskStatus.objects.filter(
+        account__in=Account.objects.all(), position__gte=clock.position_at(clock.now() - window)
+    )
+    return list(recent.values_list("state").annotate(Count("pk")))
+
+
+def recent_problems(
+    window: timedelta = timedelta(minutes=10), queued_within: timedelta = timedelta(days=1)
+) -> list[tuple[str, str, int]]:
+    """
+    Return `(state, task type, count)` of runs that ended otherwise than well within the window.
+
+    The index of such runs has their place in the queue, not their end: those that were queued
+    before `queued_within` are not looked at.
+    """
+    bad = [state for state in FINAL if state != State.SUCCEEDED]
+    ended = TaskStatus.objects.filter(
+        _indexed(bad),
+        account__in=Account.objects.all(),
+        state__in=bad,
+        position__gte=clock.position_at(clock.now() - queued_within),
+        finished_at__gt=clock.now() - window,
+    )
+    return list(ended.values_list("state", "task_type").annotate(Count("pk")))
+
+
 def last_beat() -> datetime | None:
     """Return when any worker last said that it lives."""
     worker = Worker.objects.order_by("-beat_at").first()

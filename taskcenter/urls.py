@@ -3,13 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from taskcenter import health
+from taskcenter import health, metrics
 
 urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
+    path("metrics", metrics.metrics),
     path("admin/", admin.site.urls),
     path("", include("backgroundtasks.urls")),
+    path("", include("indexing.api.urls")),
 ]
 
 # Under /api/ errors are JSON, also where no view is reached.
