@@ -116,7 +116,7 @@ def ensure(folder: Path, kind: str) -> None:
 
 
 def last_lines(text: str) -> str:
-    lines = [line for line in text.splitlines() if not line.startswith("WARNING:")]
+    lines = [line for line in text.splitlines() if not line.startswith(("WARNING:", "Ignoring "))]
     return "\n".join(f"  {line}" for line in lines[-12:])
 
 
