@@ -81,6 +81,8 @@ _HEAD: Final = f"""
      LIMIT %s FOR UPDATE SKIP LOCKED
 """
 _LOOK: Final = _HEAD.replace("FOR UPDATE SKIP LOCKED", "")
+#: Executions of a statement before it is prepared; a web process that submits once never does.
+_PREPARE_AFTER: Final = 2
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
 _TAKE: Final = f"""
     UPDATE {RUN_TABLE} SET state = 'running', attempt = attempt + 1, token = %s, worker_id = %s,
@@ -192,9 +194,15 @@ def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
     by DISABLE_SERVER_SIDE_CURSORS.
     """
     connection.ensure_connection()
-    prepare = not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(sql, values, prepare=prepare)
+    driver = connection.connection
+    if driver.prepare_threshold is None and not connection.settings_dict.get(
+        "DISABLE_SERVER_SIDE_CURSORS"
+    ):
+        # Django switches preparing off; its own cursors never prepare all the same.
+        driver.prepare_threshold = _PREPARE_AFTER
+        driver.execute("SET plan_cache_mode = force_generic_plan")
+    with connection.wrap_database_errors, psycopg.Cursor(driver) as cursor:
+        cursor.execute(sql, values)
         return cursor.fetchall()
 
 
