@@ -14,19 +14,20 @@ import json
 import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from backgroundtasks import clock
+from indexing import documents
 from tickets import conf
-from tickets.models import AutomatedTestRun, ResultNode, Stage
+from tickets.models import AutomatedTestAssignment, AutomatedTestRun, ResultNode, Stage
+from tickets.results.node import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-    from uuid import UUID
 
-    from tickets.models import AutomatedTestAssignment
     from tickets.results.node import Node
     from tickets.results.totals import Totals
 
@@ -36,9 +37,14 @@ BATCH_ROWS: Final = 2_000
 BATCH_TEXT: Final = 4_000_000
 #: Nodes removed by one transaction.
 BATCH_REMOVED: Final = 5_000
+#: Documents of nodes that one transaction drops from the search index.
+BATCH_UNINDEXED: Final = 500
 
 _META: Final = ResultNode._meta  # noqa: SLF001 - Django's documented model API
 _COLUMNS: Final = [field.attname for field in _META.concrete_fields]
+
+
+_ATTENTION: Final = (Status.FAILED, Status.ERROR)
 
 
 class RunTakenAway(Exception):
@@ -92,6 +98,13 @@ class Staging:
             RunTakenAway: the run is not staged any more. Nothing was shown.
         """
         self._write()
+        with transaction.atomic():
+            self._flip(totals, started_at, finished_at)
+            _index_run(self.run_id)
+
+    def _flip(
+        self, totals: Totals, started_at: datetime | None, finished_at: datetime | None
+    ) -> None:
         shown = AutomatedTestRun.objects.filter(pk=self.run_id, stage=Stage.STAGED).update(
             stage=Stage.SHOWN,
             imported_at=clock.now(),
@@ -123,6 +136,7 @@ class Staging:
             node.class_name,
             node.status.value,
             node.is_flaky,
+            node.is_flaky or node.status in _ATTENTION,
             node.seconds,
             _stored_moment(node.started_at),
             _stored_moment(node.finished_at),
@@ -170,6 +184,20 @@ def _insert(rows: list[tuple[Any, ...]]) -> None:
             cursor.executemany(insert, rows)
 
 
+def index_nodes(run_id: UUID) -> None:
+    """Let a shown run's nodes be found; doing it again does no harm."""
+    for _ in documents.index_batches(ResultNode, run_id=run_id):
+        pass
+
+
+def _index_run(run_id: UUID) -> None:
+    """Let the index agree with what became of a run, in the transaction that did it."""
+    documents.index(AutomatedTestRun, [run_id])
+    # An assignment's status is that of its last run.
+    assignment = AutomatedTestAssignment.objects.filter(runs=run_id)
+    documents.index(AutomatedTestAssignment, assignment.values_list("pk", flat=True))
+
+
 def find_shown(import_id: UUID) -> AutomatedTestRun | None:
     """Return the run that an earlier attempt of this import has shown already, if any."""
     return AutomatedTestRun.objects.shown().filter(import_id=import_id).first()
@@ -193,8 +221,11 @@ def discard(run_id: UUID, *, only_staged: bool = False) -> bool:
     runs = AutomatedTestRun.objects.filter(pk=run_id)
     hideable = [Stage.STAGED] if only_staged else [Stage.STAGED, Stage.SHOWN]
     # Hidden first: from here on an attempt that is still writing can no longer show it.
-    if not runs.filter(stage__in=hideable).update(stage=Stage.DISCARDED):
-        return False
+    with transaction.atomic():
+        if not runs.filter(stage__in=hideable).update(stage=Stage.DISCARDED):
+            return False
+        if not only_staged:
+            _index_run(run_id)
     _remove(run_id)
     return True
 
@@ -216,6 +247,11 @@ def sweep(account_id: UUID) -> int:
 
 def _remove(run_id: UUID) -> None:
     nodes = ResultNode.objects.filter(run_id=run_id)
+    after = UUID(int=0)
+    indexed = nodes.filter(needs_attention=True).order_by("pk").values_list("pk", flat=True)
+    while ids := list(indexed.filter(pk__gt=after)[:BATCH_UNINDEXED]):
+        documents.remove(ResultNode, ids)
+        after = ids[-1]
     removed = 1
     while removed:
         batch = nodes.order_by().values("pk")[:BATCH_REMOVED]

@@ -96,6 +96,8 @@ class NodeFactory(factory.django.DjangoModelFactory[ResultNode]):
         model = ResultNode
 
     run = factory.SubFactory(RunFactory)
+    #: As an import makes them: ids of one run sort by position.
+    id = factory.LazyAttribute(lambda o: uuid.UUID(f"{o.run.pk.hex[:24]}{o.position:08x}"))
     position = factory.Sequence(int)
     is_case = True
     name = factory.Sequence("case_{}".format)

@@ -89,6 +89,8 @@ class AutomatedTestImport(TaskHandler):
         name = parameters["ResultsPath"]
         try:
             run = _import(context, parameters["AutomatedTestAssignmentId"], name)
+            # Also when an earlier attempt showed the run: it may have died just then.
+            staging.index_nodes(run.pk)
         except (TaskFailed, Cancelled) as end:
             if not getattr(end, "temporary", False):
                 uploads.delete(name)

@@ -41,6 +41,8 @@ class ResultNode(models.Model):
     #: A word of `tickets.results.node.Status`.
     status = models.CharField(max_length=10)
     is_flaky = models.BooleanField(default=False)
+    #: Failed, with an error, or flaky: what somebody will search for.
+    needs_attention = models.BooleanField(default=False)
     #: None when absent or unreadable.
     duration_seconds = models.FloatField(null=True)
     started_at = models.DateTimeField(null=True)
@@ -53,7 +55,14 @@ class ResultNode(models.Model):
     has_children = models.BooleanField(default=False)
 
     class Meta:
-        indexes = [models.Index(fields=["run", "parent", "position"], name="node_by_place")]
+        indexes = [
+            models.Index(fields=["run", "parent", "position"], name="node_by_place"),
+            models.Index(
+                fields=["run", "id"],
+                condition=models.Q(needs_attention=True),
+                name="node_by_attention",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,0 +1,1 @@
+"""The Enterprise Tester resources of test results (contract, sections 3.1, 3.2 and 3.5)."""

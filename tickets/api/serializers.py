@@ -1,0 +1,108 @@
+"""What requests may carry, under the vendor's names. Members that are not here are ignored."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Final
+
+from rest_framework import serializers
+
+_ZERO: Final = uuid.UUID(int=0)
+_LARGEST: Final = 2**31 - 1
+
+
+class GuidField(serializers.UUIDField):
+    """A GUID in any letter case; the vendor's clients send all zeros, or nothing, for none."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Return the id, or None."""
+        value = super().run_validation(None if data == "" else data)
+        if value != _ZERO:
+            return value
+        return super().run_validation(None)
+
+
+class OptionalBoolean(serializers.BooleanField):
+    """True or false; null says nothing."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_null=True, **kwargs)
+
+
+class OrderNumber(serializers.IntegerField):
+    """A place among siblings."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False, allow_null=True, min_value=-_LARGEST - 1, max_value=_LARGEST
+        )
+
+
+def _text(longest: int) -> serializers.CharField:
+    return serializers.CharField(
+        required=False, allow_null=True, allow_blank=True, max_length=longest
+    )
+
+
+def _guid() -> GuidField:
+    return GuidField(required=False, allow_null=True)
+
+
+def _moment() -> serializers.DateTimeField:
+    return serializers.DateTimeField(required=False, allow_null=True)
+
+
+class ProjectWrite(serializers.Serializer[Any]):
+    """`CreateOrUpdateProject`."""
+
+    Name = serializers.CharField(max_length=255)
+    OrganisationId = _guid()
+    Description = _text(100_000)
+    EstimatedEndDate = _moment()
+    StartDate = _moment()
+    ManagerId = _text(50)
+    Slug = _text(50)
+    AutoNumberRequirements = OptionalBoolean()
+    AutoNumberScripts = OptionalBoolean()
+    Independent = OptionalBoolean()
+    RequirementNumberReadOnly = OptionalBoolean()
+    ScriptNumberReadOnly = OptionalBoolean()
+    OrderNumber = OrderNumber()
+
+
+class ExecutionPackageWrite(serializers.Serializer[Any]):
+    """An execution package: in a project, or in a package of one."""
+
+    Name = serializers.CharField(max_length=255)
+    ProjectId = _guid()
+    ParentId = _guid()
+    Stereotype = _text(100)
+    OrderNumber = OrderNumber()
+
+
+class AutomatedTestWrite(serializers.Serializer[Any]):
+    """An automated test."""
+
+    Name = serializers.CharField(max_length=255)
+    ProjectId = _guid()
+    PackageId = _guid()
+    Type = _text(50)
+    Configuration = serializers.DictField(
+        required=False,
+        allow_null=True,
+        help_text="`Type` in it is the sub-type, such as `JUnit`.",
+    )
+
+
+class AssignmentWrite(serializers.Serializer[Any]):
+    """An automated test put into an execution package."""
+
+    AutomatedTestId = GuidField()
+    PackageId = GuidField()
+    AssignedToId = _text(50)
+
+
+class NodeWrite(serializers.Serializer[Any]):
+    """What can be changed of a result node."""
+
+    Notes = serializers.CharField(allow_null=True, allow_blank=True, max_length=65_536)

@@ -1,0 +1,155 @@
+"""`/api/automatedtestrun/{id}/nodes`, `…/node/{id}` and its `children`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import StreamingHttpResponse
+
+from backgroundtasks.api import kit
+from indexing import documents
+from tickets.api import lookup, representations
+from tickets.api.serializers import NodeWrite
+from tickets.models import ResultNode
+from tickets.results.node import Status
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+
+_ROOT: Final = UUID(int=0)
+#: Rows that are held in memory at a time; each may have 64 KB of text.
+_BATCH: Final = 200
+#: What `status` may say -> which nodes.
+_STATUSES: Final = {
+    **{status.lower(): Q(status=status) for status in Status},
+    "warning": Q(is_flaky=True),
+}
+
+
+class RootNodes(kit.ResourceView):
+    """The nodes at the root of a run."""
+
+    def get(self, request: Request, run_id: UUID) -> StreamingHttpResponse:
+        """Return a plain array of nodes."""
+        nodes = lookup.nodes(self.actor, run_id).filter(parent=None)
+        return _array(request, nodes)
+
+
+class NodeById(kit.ResourceView):
+    """One node."""
+
+    def get(
+        self, request: Request, run_id: UUID, node_id: UUID
+    ) -> kit.Response | StreamingHttpResponse:
+        """Return the node; its children are as many as there are."""
+        row = lookup.get(lookup.nodes(self.actor, run_id), node_id, "result node")
+        expands = kit.expansions(request, representations.NODE_EXPANDS)
+        if "Children" in expands:
+            return _streamed(_with_children(request, [row], expands))
+        return kit.Response(representations.node(request, row, expands))
+
+    def patch(self, request: Request, run_id: UUID, node_id: UUID) -> kit.Response:
+        """Change the notes; `Notes` in any letter case, everything else is ignored."""
+        row = lookup.get(lookup.nodes(self.actor, run_id), node_id, "result node")
+        given = {name.lower(): value for name, value in dict(request.data).items()}
+        notes = NodeWrite(data={"Notes": given["notes"]} if "notes" in given else {})
+        notes.is_valid(raise_exception=True)
+        row.notes = notes.validated_data["Notes"]
+        with transaction.atomic():
+            row.save(update_fields=["notes"])
+            documents.index(ResultNode, [row.pk])
+        return kit.Response(representations.node(request, row, frozenset()))
+
+
+class NodeChildren(kit.ResourceView):
+    """The nodes in a node."""
+
+    def get(self, request: Request, run_id: UUID, node_id: UUID) -> StreamingHttpResponse:
+        """Return a plain array of nodes; the id of zeros stands for the root."""
+        nodes = lookup.nodes(self.actor, run_id)
+        wanted = _status(request)
+        parent = None
+        if node_id != _ROOT:
+            parent = lookup.get(nodes.only("pk"), node_id, "result node")
+        return _array(request, nodes.filter(wanted, parent=parent))
+
+
+def _status(request: Request) -> Q:
+    """
+    Return the condition of `status`: one or more words with commas, in any letter case.
+
+    Raises:
+        BadRequest: there is no such status.
+    """
+    wanted = Q()
+    for word in filter(None, request.query_params.get("status", "").split(",")):
+        condition = _STATUSES.get(word.strip().lower())
+        if condition is None:
+            known = ", ".join([*Status, "Warning"])
+            raise kit.BadRequest(f"There is no status {word.strip()[:50]!r}; there are {known}.")
+        wanted |= condition
+    return wanted
+
+
+def _array(request: Request, nodes: QuerySet[ResultNode]) -> StreamingHttpResponse:
+    """Answer with all of the nodes in the order of their report, however many there are."""
+    expands = kit.expansions(request, representations.NODE_EXPANDS)
+    rows = nodes.order_by("position").iterator(chunk_size=_BATCH)
+    if "Children" in expands:
+        return _streamed(_bracketed(_with_children(request, rows, expands)))
+    return _streamed(_bracketed(_objects(request, rows, expands)))
+
+
+def _objects(
+    request: Request, rows: Iterable[ResultNode], expands: frozenset[str]
+) -> Iterator[bytes]:
+    for row in rows:
+        yield kit.dumps(representations.node(request, row, expands))
+
+
+def _with_children(
+    request: Request, rows: Iterable[ResultNode], expands: frozenset[str]
+) -> Iterator[bytes]:
+    """
+    Yield each node with its children, in pieces: a suite may have a million.
+
+    It takes a query for each batch of nodes.
+    """
+    inner = expands - {"Children"}
+    remaining = iter(rows)
+    while batch := list(islice(remaining, _BATCH)):
+        children = ResultNode.objects.filter(
+            run_id=batch[0].run_id, parent__in=[row.pk for row in batch]
+        ).order_by("parent_id", "position")
+        # Ids of a run sort as the nodes do, so children come in their parents' order.
+        families = groupby(children.iterator(chunk_size=_BATCH), attrgetter("parent_id"))
+        family = next(families, None)
+        for row in batch:
+            own: Iterable[ResultNode] = ()
+            if family is not None and family[0] == row.pk:
+                own = family[1]
+            whole = kit.dumps(representations.node(request, row, expands))
+            yield whole[:-1] + b',"Children":'
+            yield from _bracketed(_objects(request, own, inner))
+            yield b"}"
+            if own:
+                family = next(families, None)
+
+
+def _streamed(pieces: Iterator[bytes]) -> StreamingHttpResponse:
+    return StreamingHttpResponse(pieces, content_type="application/json; charset=utf-8")
+
+
+def _bracketed(items: Iterator[bytes]) -> Iterator[bytes]:
+    yield b"["
+    between = b""
+    for item in items:
+        yield between + item
+        between = b","
+    yield b"]"

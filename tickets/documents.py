@@ -1,0 +1,193 @@
+"""What of test results can be searched for: `/api/search` finds it by any word of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from indexing import documents
+from tickets.api import expansions, lookup, representations
+from tickets.models import (
+    AutomatedTest,
+    AutomatedTestAssignment,
+    AutomatedTestRun,
+    ExecutionPackage,
+    Project,
+    ResultNode,
+    Stage,
+)
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class Projects(documents.DocumentSource):
+    """Projects, by name and description."""
+
+    entity_type = "Project"
+    model = Project
+    project = "pk"
+    texts = ("description",)
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return projects as their resource does."""
+        return _bodies(request, lookup.projects, expansions.projects, ids)
+
+
+class ExecutionPackages(documents.DocumentSource):
+    """Execution packages, by name."""
+
+    entity_type = "ExecutionPackage"
+    aliases = ("TestExecutionPackage",)
+    model = ExecutionPackage
+    fields = {"Package": documents.reference("parent_id", to="ExecutionPackage")}
+    relationships = (documents.Relation("Package", "parent_id"),)
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return packages as their resource does."""
+        return _bodies(request, lookup.packages, expansions.packages, ids)
+
+
+class AutomatedTests(documents.DocumentSource):
+    """Automated tests, by name."""
+
+    entity_type = "AutomatedTest"
+    model = AutomatedTest
+    fields = {
+        "Package": documents.reference("package_id", to="ExecutionPackage"),
+        "Type": documents.text("type"),
+    }
+    relationships = (documents.Relation("Package", "package_id"),)
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return automated tests as their resource does."""
+        return _bodies(request, lookup.automated_tests, expansions.automated_tests, ids)
+
+
+_LAST_RUN = (
+    AutomatedTestRun.objects.shown().filter(assignment=OuterRef("pk")).order_by("-imported_at")
+)
+
+
+class Assignments(documents.DocumentSource):
+    """Assignments, by the name of their test."""
+
+    entity_type = "AutomatedTestAssignment"
+    model = AutomatedTestAssignment
+    project = "package__project_id"
+    name = "automated_test__name"
+    fields = {
+        "Package": documents.reference("package_id", to="ExecutionPackage"),
+        "Test": documents.reference("automated_test_id", to="AutomatedTest"),
+        "TestId": documents.reference("automated_test_id", to="AutomatedTest"),
+        "Status": documents.text(
+            Coalesce(Subquery(_LAST_RUN.values("status")[:1]), Value(representations.NOT_RUN))
+        ),
+    }
+    relationships = (
+        documents.Relation("Package", "package_id"),
+        documents.Relation("AutomatedTest", "automated_test_id"),
+    )
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return assignments as their resource does."""
+        return _bodies(request, lookup.assignments, expansions.assignments, ids)
+
+
+class Runs(documents.DocumentSource):
+    """Runs that are shown, by the name of their test."""
+
+    entity_type = "AutomatedTestRun"
+    model = AutomatedTestRun
+    project = "assignment__package__project_id"
+    name = "assignment__automated_test__name"
+    updated_at = "imported_at"
+    fields = {
+        "Package": documents.reference("assignment__package_id", to="ExecutionPackage"),
+        "Assignment": documents.reference("assignment_id", to="AutomatedTestAssignment"),
+        "Status": documents.text("status"),
+    }
+    relationships = (documents.Relation("AutomatedTestAssignment", "assignment_id"),)
+
+    def queryset(self) -> QuerySet[Any]:
+        """Return the runs that are shown."""
+        return AutomatedTestRun.objects.shown()
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return runs as their resource does."""
+        return _bodies(request, lookup.runs, expansions.runs, ids)
+
+
+class Nodes(documents.DocumentSource):
+    """
+    Result nodes of runs that are shown, by name, class and what they say.
+
+    Those that need somebody's attention: failed, with an error, or passed only after a flaky
+    failure. The rest are thousands for each of these, and nobody searches for them.
+    """
+
+    entity_type = "ResultNode"
+    aliases = ("TestResult",)
+    model = ResultNode
+    account = "run__account_id"
+    project = "run__assignment__package__project_id"
+    updated_at = "run__imported_at"
+    texts = ("class_name", "description", "notes")
+    fields = {
+        "Status": documents.text("status"),
+        "Run": documents.reference("run_id", to="AutomatedTestRun"),
+        "Assignment": documents.reference("run__assignment_id", to="AutomatedTestAssignment"),
+    }
+    relationships = (documents.Relation("AutomatedTestRun", "run_id"),)
+
+    def queryset(self) -> QuerySet[Any]:
+        """Return the nodes of shown runs that need attention."""
+        return ResultNode.objects.filter(needs_attention=True, run__stage=Stage.SHOWN)
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return nodes as their resource does."""
+        nodes = ResultNode.objects.filter(
+            pk__in=ids,
+            run__stage=Stage.SHOWN,
+            run__account=lookup.actor(request).account,
+        )
+        return {row.pk: representations.node(request, row, frozenset()) for row in nodes}
+
+
+def register() -> None:
+    """Tell the search index of all of them."""
+    for source in (
+        Projects(),
+        ExecutionPackages(),
+        AutomatedTests(),
+        Assignments(),
+        Runs(),
+        Nodes(),
+    ):
+        documents.register(source)
+
+
+def _bodies(
+    request: Any,
+    visible: Callable[[Any], QuerySet[Any]],
+    represent: Callable[[Any, Sequence[Any]], list[dict[str, Any]]],
+    ids: Collection[UUID],
+) -> dict[UUID, dict[str, Any]]:
+    rows = list(visible(lookup.actor(request)).filter(pk__in=ids))
+    return {row.pk: body for row, body in zip(rows, represent(request, rows), strict=True)}
