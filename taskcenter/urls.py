@@ -12,6 +12,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("backgroundtasks.urls")),
     path("", include("indexing.api.urls")),
+    path("", include("tickets.api.urls")),
 ]
 
 # Under /api/ errors are JSON, also where no view is reached.
