@@ -124,6 +124,8 @@ class Drainer:
             try:
                 result = write()
             except (OperationalError, InterfaceError) as error:
+                if connection.in_atomic_block:
+                    raise  # a handler's transaction is lost: no further try could succeed in it
                 age = self._stop_flag.age
                 if age is not None and age > conf.STOP_GRACE.total_seconds():
                     raise
@@ -199,7 +201,6 @@ class Drainer:
             self._pulse.execution = execution
             finish = execution.perform()
             self._pulse.execution = None
-            self._tidy()
             if finish is not None:
                 finishes.append(finish)
             if len(runs) > 1 and finishes and time.monotonic() - since > _FLUSH:
@@ -259,11 +260,6 @@ class Drainer:
         """Parallelism is a chain: who found more than it took wakes one other worker."""
         if full and self._tokens is not None and self._tokens.empty():
             self._tokens.put(wakeup.token())
-
-    def _tidy(self) -> None:
-        """Undo what a handler may have left behind on the connection."""
-        if connection.in_atomic_block or not connection.get_autocommit():
-            connection.close()
 
 
 _drainer: Drainer | None = None

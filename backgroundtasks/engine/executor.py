@@ -8,8 +8,11 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from django.db import connection
+
 from backgroundtasks import clock, conf, exceptions
-from backgroundtasks.handlers import Outcome, TaskFailed, permissions, registry, secrets
+from backgroundtasks.engine.cleaning import Cleaner, count
+from backgroundtasks.handlers import Outcome, TaskFailed, permissions, registry
 from backgroundtasks.handlers.actor import actor_of
 from backgroundtasks.handlers.context import (
     Cancelled,
@@ -21,7 +24,7 @@ from backgroundtasks.handlers.context import (
 )
 from backgroundtasks.lifecycle import arrows
 from backgroundtasks.lifecycle.rows import ClaimedRun, Fence, Finish
-from backgroundtasks.models import AttemptOutcome
+from backgroundtasks.models import AttemptOutcome, TaskStatus
 from backgroundtasks.states import State
 
 if TYPE_CHECKING:
@@ -49,6 +52,8 @@ logger = logging.getLogger(__name__)
 
 #: Share of the stop grace after which idempotent work is asked to stop at any checkpoint.
 _LATE = 0.7
+#: Characters of a traceback that are kept.
+_TRACE = 8_000
 #: How long (seconds) the permission of an owner is believed without asking again.
 _ACTOR_LIFE = 1.0
 #: Owners remembered at most.
@@ -78,6 +83,7 @@ class Execution:
         )
         self._stop_flag = stop_flag
         self._persist = persist
+        self._clean = Cleaner(run.parameters)
         self._timeout = (
             self.handler.timeout_of() if self.handler else conf.TIMEOUT
         ).total_seconds()
@@ -93,19 +99,9 @@ class Execution:
         try:
             return self._finish(self._call())
         except Cancelled:
-            self._settle(
-                lambda: arrows.settle_cancelled(
-                    self.fence, reason="Cancelled.", retention=self._retention
-                )
-            )
+            self._cancel()
         except WorkerStopping:
-            self._settle(
-                lambda: arrows.requeue(
-                    self.fence,
-                    error="The worker was stopped.",
-                    outcome=AttemptOutcome.INTERRUPTED,
-                )
-            )
+            self._stop()
         except LeaseLost:
             logger.warning("run.lease_lost run_id=%s attempt=%s", self.run.id, self.run.attempt)
         except TimedOut:
@@ -128,9 +124,9 @@ class Execution:
             lambda: arrows.say(
                 self.fence,
                 level=level if level in {"info", "warning", "error"} else "info",
-                key=key[:100],
-                text=self._clean(text),
-                parameters=json.loads(self._clean(json.dumps(parameters, default=str))),
+                key=self._clean.text(key)[:100],
+                text=self._clean.text(text),
+                parameters=self._clean.json(parameters),
             )
         )
 
@@ -156,6 +152,21 @@ class Execution:
         """Seconds since the attempt began."""
         return time.monotonic() - self.began_at
 
+    @property
+    def progress(self) -> tuple[int, int | None, str | None] | None:
+        """The newest `(processed, total, text)`, fit to be stored; None without a report."""
+        if self.context.latest is None:
+            return None
+        processed, total, text = self.context.latest
+        processed = count(processed)
+        total = None if total is None else count(total)
+        known = self.run.total if total is None else total
+        return (
+            min(processed, known) if known else processed,
+            total,
+            None if text is None else self._clean.text(text),
+        )
+
     # -- steps ------------------------------------------------------------------------------
 
     def _call(self) -> Outcome | None:
@@ -165,7 +176,7 @@ class Execution:
         try:
             permissions.require(
                 self.handler.permissions,
-                _actor(self.run.owner_id, self.run.account_id),
+                self._persist(lambda: _actor(self.run.owner_id, self.run.account_id)),
                 f"run {self.run.task_type}",
             )
             parameters = self.handler.loaded(self.run.parameters)
@@ -174,21 +185,26 @@ class Execution:
         lease = self.handler.lease_of()
         if lease > conf.LEASE:
             self._persist(lambda: arrows.renew([self.run.id], token=self.fence.token, lease=lease))
-        return self.handler().perform(self.context, parameters)
+        try:
+            return self.handler().perform(self.context, parameters)
+        finally:
+            _leave_transaction()
 
     def _finish(self, outcome: Outcome | None) -> Finish:
         """Return the good end; refuse a result that cannot be stored."""
         outcome = outcome or Outcome()
         result: dict[str, Any] | None = None
         if outcome.result or outcome.warnings:
-            result = {"values": dict(outcome.result), "warnings": [*outcome.warnings]}
+            warnings = [self._clean.text(warning) for warning in outcome.warnings]
+            result = {"values": dict(outcome.result), "warnings": warnings}
             try:
-                json.dumps(result, allow_nan=False)
+                # Encoded too: half a surrogate pair is no text that anybody could be shown.
+                json.dumps(result, allow_nan=False, ensure_ascii=False).encode()
             except (TypeError, ValueError) as error:
                 raise TaskFailed(f"The result cannot be stored as JSON: {error}.") from None
-        for warning in outcome.warnings:
-            self.say("warning", "run.warning", warning, {})
-        processed, total, text = self.context.latest or (0, None, None)
+            for warning in warnings:
+                self.say("warning", "run.warning", warning, {})
+        processed, total, text = self.progress or (0, None, None)
         total = self.run.total if total is None else total
         processed = max(processed, self.run.processed)
         return Finish(
@@ -198,14 +214,15 @@ class Execution:
             result=result,
             processed=processed,
             total=total,
-            text=self.run.text if text is None else self._clean(text),
+            text=self.run.text if text is None else text,
             retention=self._retention,
         )
 
     def _crashed(self, error: BaseException) -> None:
         """An exception that the handler did not mean: keep its traceback for its author."""
-        text = self._clean(f"{type(error).__name__}: {error}".rstrip(": "))
-        trace = self._clean("".join(traceback.format_exception(error)))
+        text = self._clean.text(_describe(error))
+        # Its end tells most: cut at the front, and only after cleaning.
+        trace = self._clean.text("".join(traceback.format_exception(error))[-2 * _TRACE :])
         logger.error(
             "run.crashed run_id=%s type=%s attempt=%s error=%s",
             self.run.id,
@@ -213,7 +230,7 @@ class Execution:
             self.run.attempt,
             text,
         )
-        self.say("error", "run.exception", text, {"traceback": trace[-8000:]})
+        self.say("error", "run.exception", text, {"traceback": trace[-_TRACE:]})
         # A passing reason is assumed; only idempotent handlers have attempts left.
         self._attempt_failed(text, temporary=True)
 
@@ -228,14 +245,16 @@ class Execution:
             and self.handler is not None
             and failures < self.handler.attempts_of()
         ):
-            pause = retry_after or self.handler.pause_before(failures)
-            planned = self._persist(
+            pause = self.handler.pause_before(failures) if retry_after is None else retry_after
+            error = self._clean.text(text)
+            planned = self._write(
+                State.SCHEDULED,
                 lambda: arrows.schedule_next_attempt(
                     self.fence,
                     run_after=clock.now() + pause,
-                    error=self._clean(text),
+                    error=error,
                     outcome=AttemptOutcome.FAILED,
-                )
+                ),
             )
             if planned:
                 logger.warning(
@@ -244,14 +263,14 @@ class Execution:
                     self.run.task_type,
                     self.run.attempt,
                     pause.total_seconds(),
-                    self._clean(text),
+                    error,
                 )
                 return
         self._give_up(text, temporary=temporary)
 
     def _give_up(self, text: str, *, temporary: bool = False) -> None:
         """End the run as failed."""
-        error = self._clean(text) or "Failed without a reason."
+        error = self._clean.text(text) or "Failed without a reason."
         logger.error(
             "run.failed run_id=%s type=%s attempt=%s error=%s",
             self.run.id,
@@ -260,32 +279,61 @@ class Execution:
             error,
         )
         self._settle(
+            State.FAILED,
             lambda: arrows.fail(
                 self.fence, error=error, temporary=temporary, retention=self._retention
-            )
+            ),
         )
 
-    def _settle(self, write: Callable[[], bool]) -> None:
+    def _cancel(self) -> None:
+        """End the run as somebody asked."""
+        self._settle(
+            State.CANCELLED,
+            lambda: arrows.settle_cancelled(
+                self.fence, reason="Cancelled.", retention=self._retention
+            ),
+        )
+
+    def _stop(self) -> None:
+        """Give the run back to its queue, unless somebody asked to cancel it meanwhile."""
+        requeued = self._write(
+            State.QUEUED,
+            lambda: arrows.requeue(
+                self.fence, error="The worker was stopped.", outcome=AttemptOutcome.INTERRUPTED
+            ),
+        )
+        if not requeued:
+            self._cancel()
+
+    def _settle(self, to: State, write: Callable[[], bool]) -> None:
         """Store how the attempt ended, with the progress it had reached."""
-        if self.context.latest is not None:
-            processed, total, text = self.context.latest
+        if self.progress is not None:
+            processed, total, text = self.progress
             self._persist(
                 lambda: arrows.report(self.fence, processed=processed, total=total, text=text)
             )
-        if not self._persist(write):
-            discard(self.run.id, self.run.attempt)
+        if not self._write(to, write):
+            self._persist(lambda: discard(self.run.id, self.run.attempt))
+
+    def _write(self, to: State, write: Callable[[], bool]) -> bool:
+        """Move the run to `to`; return whether this did it, at the first try or a later one."""
+        tries = 0
+
+        def counted() -> bool:
+            nonlocal tries
+            tries += 1
+            return write()
+
+        if self._persist(counted):
+            return True
+        # The first try may have been committed although its answer was lost.
+        there = TaskStatus.objects.filter(pk=self.run.id, attempt=self.run.attempt, state=to)
+        return tries > 1 and bool(self._persist(there.exists))
 
     @property
     def _retention(self) -> timedelta:
         retention: timedelta = self.handler.retention_of() if self.handler else conf.RETENTION
         return retention
-
-    def _clean(self, text: str) -> str:
-        """Return a text that may be shown and stored: no secret, no NUL, of bounded length."""
-        for secret in secrets.opened(self.run.parameters):
-            if secret:
-                text = text.replace(secret, secrets.MASK)
-        return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:20_000]
 
 
 class Refused(Exception):
@@ -306,6 +354,20 @@ def discard(run_id: UUID, attempt: int) -> None:
         text=f"Attempt {attempt} ended after the run was taken from it; its result was discarded.",
         attempt=attempt,
     )
+
+
+def _describe(error: BaseException) -> str:
+    """Return an exception's name and text; its own `str` may be broken."""
+    try:
+        return f"{type(error).__name__}: {error}".rstrip(": ")
+    except Exception:  # noqa: BLE001 - the text is a handler's code
+        return type(error).__name__
+
+
+def _leave_transaction() -> None:
+    """Undo what a handler may have left behind on the connection, before the end is stored."""
+    if connection.in_atomic_block or not connection.get_autocommit():
+        connection.close()
 
 
 _actors: dict[tuple[int | None, UUID], tuple[float, Actor]] = {}

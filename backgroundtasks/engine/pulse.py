@@ -88,7 +88,7 @@ class Pulse(threading.Thread):
         latest = execution.context.latest
         state: State | None
         if latest is not None and latest is not self._reported:
-            processed, total, text = latest
+            processed, total, text = execution.progress or (0, None, None)
             state = arrows.report(execution.fence, processed=processed, total=total, text=text)
             self._reported = latest
         elif now >= self._look_at and execution.age > _LOOK:

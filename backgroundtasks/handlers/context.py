@@ -97,6 +97,10 @@ class TaskContext:
             total: Elements there are; None leaves it as it was.
             text: What is being done, for people; None leaves it as it was.
         """
+        if self.latest is not None and (total is None or text is None):
+            _, known_total, known_text = self.latest
+            total = known_total if total is None else total
+            text = known_text if text is None else text
         self.latest = (processed, total, text)
 
     def message(self, level: str, key: str, text: str = "", **parameters: Any) -> None:

@@ -84,10 +84,13 @@ def rotate(value: Any) -> Any:
 
 
 def opened(value: Any) -> list[str]:
-    """Return the secret texts within stored JSON, so that they can be cut from logs."""
+    """Return the secret texts within stored JSON that can be read, to cut them from logs."""
     if isinstance(value, dict):
         if set(value) == {_SEALED}:
-            return [unseal(value)]
+            try:
+                return [unseal(value)]
+            except exceptions.SecretUnreadable:
+                return []
         return [text for inner in value.values() for text in opened(inner)]
     if isinstance(value, list):
         return [text for inner in value for text in opened(inner)]

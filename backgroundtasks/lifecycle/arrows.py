@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Greatest, Now
 
-from backgroundtasks import clock
+from backgroundtasks import clock, conf
 from backgroundtasks.lifecycle import store
 from backgroundtasks.models import Attempt, AttemptOutcome, Message, Task, TaskStatus, conditions
 from backgroundtasks.states import HELD, PENDING, State, feet
@@ -32,8 +32,12 @@ def promote_due(limit: int = 1000) -> int:
     if not ids:
         return 0
     with transaction.atomic():
-        moved = _move(TaskStatus.objects.filter(pk__in=ids), State.QUEUED)
-        store().wake()
+        # Meanwhile another keeper may have promoted them, and workers may have begun them. The
+        # text said why they waited.
+        waiting = TaskStatus.objects.filter(pk__in=ids, state=State.SCHEDULED)
+        moved = _move(waiting, State.QUEUED, text="")
+        if moved:
+            store().wake()
     return moved
 
 
@@ -69,17 +73,18 @@ def schedule_next_attempt(
 ) -> bool:
     """Running → scheduled: the attempt failed, another one is due at `run_after`."""
     with transaction.atomic():
-        _record_attempt(fence, outcome, error)
-        return bool(
-            _move(
-                _fenced(fence),
-                State.SCHEDULED,
-                run_after=run_after,
-                token=None,
-                lease_until=None,
-                text=error[:500],
-            )
+        attempt = _attempt(fence, outcome, error)
+        moved = _move(
+            _fenced(fence),
+            State.SCHEDULED,
+            run_after=run_after,
+            token=None,
+            lease_until=None,
+            text=error[:500],
         )
+        if moved and attempt is not None:
+            attempt.save()
+    return bool(moved)
 
 
 def requeue(fence: Fence, *, error: str, outcome: AttemptOutcome, solo: bool = False) -> bool:
@@ -90,7 +95,7 @@ def requeue(fence: Fence, *, error: str, outcome: AttemptOutcome, solo: bool = F
     claim take the run alone: one of its batch killed the worker.
     """
     with transaction.atomic():
-        _record_attempt(fence, outcome, error)
+        attempt = _attempt(fence, outcome, error)
         moved = _move(
             _fenced(fence),
             State.QUEUED,
@@ -99,23 +104,31 @@ def requeue(fence: Fence, *, error: str, outcome: AttemptOutcome, solo: bool = F
             lease_until=None,
             solo=solo,
         )
-        store().wake()
+        if moved and attempt is not None:
+            attempt.save()
+            store().wake()
     return bool(moved)
 
 
 def give_back(run_ids: list[UUID], *, token: int) -> int:
-    """Running → queued, for runs of a batch that never began: as if they had not been claimed."""
+    """
+    Running → queued, for runs of a batch that never began: as if they had not been claimed.
+
+    One that somebody asked to cancel meanwhile is cancelled; return how many were queued.
+    """
+    held = TaskStatus.objects.filter(pk__in=run_ids, token=token)
+    unclaimed: dict[str, Any] = {"attempt": F("attempt") - 1, "started_at": None, "worker": None}
     with transaction.atomic():
-        moved = _move(
-            TaskStatus.objects.filter(pk__in=run_ids, token=token),
-            State.QUEUED,
-            attempt=F("attempt") - 1,
-            token=None,
-            lease_until=None,
-            started_at=None,
-            worker=None,
+        moved = _move(held, State.QUEUED, token=None, lease_until=None, **unclaimed)
+        _end(
+            held.filter(state=State.CANCELLING),
+            State.CANCELLED,
+            error="Cancelled before it began.",
+            retention=conf.RETENTION,
+            **unclaimed,
         )
-        store().wake()
+        if moved:
+            store().wake()
     return moved
 
 
@@ -208,19 +221,20 @@ def _end(
     )
 
 
-def _record_attempt(fence: Fence, outcome: AttemptOutcome, error: str) -> None:
-    """Keep what became of an attempt that does not end its run."""
+def _attempt(fence: Fence, outcome: AttemptOutcome, error: str) -> Attempt | None:
+    """Return the record of an attempt that is about to end without ending its run."""
     found = _fenced(fence).values_list("worker_id", "started_at").first()
-    if found is not None:
-        Attempt.objects.create(
-            run_id=fence.run_id,
-            number=fence.attempt,
-            worker_id=found[0],
-            started_at=found[1],
-            finished_at=clock.now(),
-            outcome=outcome,
-            error=error,
-        )
+    if found is None:
+        return None
+    return Attempt(
+        run_id=fence.run_id,
+        number=fence.attempt,
+        worker_id=found[0],
+        started_at=found[1],
+        finished_at=clock.now(),
+        outcome=outcome,
+        error=error,
+    )
 
 
 def flush(limit: int = 500) -> int:
