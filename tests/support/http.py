@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 from django.test import Client
@@ -95,7 +95,7 @@ class Server:
             start_new_session=True,
         )
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         wait_for(self._answers, "the web server to answer")
         return self
 
