@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from backgroundtasks.lifecycle.rows import Fence
 
+#: Messages that one transaction of a flush deletes at most.
+_MESSAGES = 2000
+
 
 def promote_due(limit: int = 1000) -> int:
     """Scheduled → queued, for runs whose time has come; return how many."""
@@ -248,7 +251,19 @@ def flush(limit: int = 500) -> int:
     ids = list(expired.values_list("pk", "task_id")[:limit])
     if not ids:
         return 0
+    runs = [pk for pk, _ in ids]
+    _flush_messages(runs)
     with transaction.atomic():
-        TaskStatus.objects.filter(pk__in=[pk for pk, _ in ids]).delete()
+        TaskStatus.objects.filter(pk__in=runs).delete()
         Task.objects.filter(pk__in={task for _, task in ids}, runs__isnull=True).delete()
     return len(ids)
+
+
+def _flush_messages(runs: list[UUID]) -> None:
+    """Delete what talkative runs said, in portions: the last one goes with the runs."""
+    while True:
+        said = Message.objects.filter(run_id__in=runs).values_list("pk", flat=True)
+        portion = list(said[:_MESSAGES])
+        if len(portion) < _MESSAGES:
+            return
+        Message.objects.filter(pk__in=portion).delete()
