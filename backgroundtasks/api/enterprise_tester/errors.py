@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.core import exceptions as django_errors
 from django.core import signals
@@ -19,6 +19,8 @@ from backgroundtasks.api.enterprise_tester.rendering import CONTENT_TYPE, dumps,
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
+
+_R = TypeVar("_R", bound=HttpResponse)
 
 logger = logging.getLogger(__name__)
 
@@ -79,8 +81,8 @@ def respond(error: Exception, request: HttpRequest) -> Response:
     known = translate(error)
     if known is None:
         report_crash(error, request)
-        return Response({"Message": CRASHED}, status.HTTP_500_INTERNAL_SERVER_ERROR)
-    return Response({"Message": known.message}, known.status, headers=headers_of(known))
+        return _unlogged(Response({"Message": CRASHED}, status.HTTP_500_INTERNAL_SERVER_ERROR))
+    return _unlogged(Response({"Message": known.message}, known.status, headers=headers_of(known)))
 
 
 def plain(error: errors.ApiError, request: HttpRequest) -> HttpResponse:
@@ -98,7 +100,13 @@ def message(
 ) -> HttpResponse:
     """Return a plain answer with a `Message`."""
     body = dumps({"Message": text}, indented=wants_indent(request))
-    return HttpResponse(body, status=code, content_type=CONTENT_TYPE, headers=headers)
+    return _unlogged(HttpResponse(body, status=code, content_type=CONTENT_TYPE, headers=headers))
+
+
+def _unlogged(answer: _R) -> _R:
+    """Keep Django from logging the status: a refusal is no news, and a crash has its line."""
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - Django's own flag
+    return answer
 
 
 def report_crash(error: Exception, request: HttpRequest) -> None:
