@@ -15,6 +15,7 @@ from tests.support.http import SHORTCUT, Caller
 
 pytestmark = pytest.mark.django_db
 
+NO_SUCH_RUN = "5d0c9a86-1f0e-4d1e-9f0b-0c3c7a0e6f11"
 QUEUED_AT = datetime(2024, 3, 5, 8, 15, 42, 123456, tzinfo=UTC)
 STARTED_AT = datetime(2024, 3, 5, 8, 15, 43, tzinfo=UTC)
 FINISHED_AT = datetime(2024, 3, 5, 8, 16, 3, 999999, tzinfo=UTC)
@@ -232,12 +233,12 @@ class TestWhoMaySee:
     @pytest.mark.parametrize(
         "public",
         [
-            f"work-{uuid.uuid4()}",
+            f"work-{NO_SUCH_RUN}",
             "work-",
             "no-id",
-            str(uuid.uuid4()),
+            NO_SUCH_RUN,
             "x" * 5000,
-            "work-{" + str(uuid.uuid4()) + "}",
+            "work-{" + NO_SUCH_RUN + "}",
         ],
     )
     def test_an_unknown_id_is_404(self, through: str, caller: Caller, public: str) -> None:
