@@ -1,11 +1,14 @@
 """Factories for what `tickets` stores."""
 
+import json
 import uuid
+from typing import Any
 
 import factory
 
 from backgroundtasks import clock
-from backgroundtasks.models import Account
+from tests.support.factories import AccountFactory
+from tests.support.http import Caller
 from tickets.models import (
     AutomatedTest,
     AutomatedTestAssignment,
@@ -15,15 +18,6 @@ from tickets.models import (
     ResultNode,
     Stage,
 )
-
-
-class AccountFactory(factory.django.DjangoModelFactory[Account]):
-    """A tenant of its own."""
-
-    class Meta:
-        model = Account
-
-    name = factory.Sequence("Account {}".format)
 
 
 class ProjectFactory(factory.django.DjangoModelFactory[Project]):
@@ -102,3 +96,10 @@ class NodeFactory(factory.django.DjangoModelFactory[ResultNode]):
     is_case = True
     name = factory.Sequence("case_{}".format)
     status = "Passed"
+
+
+def send(caller: Caller, method: str, path: str, body: Any) -> Any:
+    """Call with a JSON body by a method of one's choice."""
+    return caller._client.generic(
+        method, path, json.dumps(body), content_type="application/json", headers=caller.headers
+    )

@@ -14,13 +14,14 @@ from pytest_django import Settings
 from backgroundtasks.exceptions import SubmissionRefused
 from backgroundtasks.handlers import Actor, Interrupted, Outcome, TaskContext, TaskFailed
 from backgroundtasks.handlers.context import Cancelled, LeaseLost, WorkerStopping
-from tests.support.projects import AccountFactory, AssignmentFactory, NodeFactory, RunFactory
+from tests.support.factories import AccountFactory
+from tests.support.projects import AssignmentFactory, NodeFactory, RunFactory
 from tests.support.reports import report, zipped
 from tickets import staging, uploads
 from tickets.handlers.automated_test_import import AutomatedTestImport
 from tickets.models import AutomatedTestAssignment, AutomatedTestRun, ResultNode, Stage
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("file_store")]
 
 SMALL = b"""<testsuites>
   <testsuite name="shop" timestamp="2024-03-05T08:15:42" time="2.5">
