@@ -61,12 +61,20 @@ def reap_expired_leases() -> int:
 def enforce_timeouts() -> int:
     """Kill the workers of this machine that hang past their run's timeout."""
     settled = 0
-    for run in _held_here().annotate(ran=_since("started_at")):
+    held = list(_held_here().annotate(ran=_since("started_at")))
+    together = Counter(run.token for run in held)
+    for run in held:
         handler = registry.find(run.task_type)
         timeout = handler.timeout_of() if handler else conf.TIMEOUT
         if run.ran is None or run.ran < timeout + conf.TIMEOUT_GRACE:
             continue
+        if not _is_held(run):
+            continue  # it ended meanwhile: its worker is at something else
         _kill(run, "hangs past its timeout")
+        if together[run.token] > 1:
+            # Only one of a batch has begun. Claimed alone, it will time out alone.
+            settled += _recover_one(run, "its worker hung", interrupted=False, batch=True)
+            continue
         settled += arrows.fail(
             _fence(run),
             error=f"Timed out after {timeout.total_seconds():g} s.",
@@ -83,6 +91,8 @@ def enforce_cancels() -> int:
         state=State.CANCELLING, cancel_requested_at__lt=Now() - conf.CANCEL_GRACE
     )
     for run in deaf:
+        if not _is_held(run):
+            continue
         _kill(run, "did not heed a cancel")
         settled += arrows.settle_cancelled(
             _fence(run),
@@ -103,8 +113,9 @@ def _recover(runs: QuerySet[TaskStatus], *, cause: str, interrupted: bool) -> in
     together = Counter(run.token for run in found)
     settled = 0
     for run in found:
-        # A worker that is only cut off from the database may still be at it.
-        _kill(run, "lost its lease")
+        if not _has_let_go(run):
+            # A worker that is only cut off from the database may still be at it.
+            _kill(run, "lost its lease")
         settled += _recover_one(run, cause, interrupted=interrupted, batch=together[run.token] > 1)
     return settled
 
@@ -178,6 +189,17 @@ def _kill(run: TaskStatus, why: str) -> None:
             run.task_type,
             why,
         )
+
+
+def _has_let_go(run: TaskStatus) -> bool:
+    """Return whether the worker has beaten, which renews what it holds, since the lease ended."""
+    lease_until, worker = run.lease_until, run.worker
+    return worker is not None and lease_until is not None and worker.beat_at > lease_until
+
+
+def _is_held(run: TaskStatus) -> bool:
+    """Return whether the run is still in the attempt that was read."""
+    return TaskStatus.objects.filter(conditions.HELD, pk=run.pk, token=run.token).exists()
 
 
 def _fence(run: TaskStatus) -> Fence:
