@@ -82,10 +82,17 @@ class UploadedFile:
         return self._sha.hexdigest()
 
     def begin(self) -> bool:
-        """Read up to the first file; return whether there is one."""
-        while self._place is _Place.BEFORE and self._pump():
-            pass
-        return self._place is not _Place.BEFORE
+        """
+        Read up to the first file; return whether there is one.
+
+        Raises:
+            BadRequest: it broke off before, or is no multipart body.
+        """
+        while self._place is _Place.BEFORE:
+            if not self._pump():
+                self._require_end()
+                return False
+        return True
 
     def read(self, size: int = -1) -> bytes:
         """
@@ -117,6 +124,9 @@ class UploadedFile:
         """
         while self._pump():
             pass
+        self._require_end()
+
+    def _require_end(self) -> None:
         if self._parser.state != MultipartState.END:
             raise self._broke_off()
 
