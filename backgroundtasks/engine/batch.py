@@ -23,6 +23,9 @@ class Batch:
 
     def __init__(self, runs: Sequence[ClaimedRun], token: int) -> None:
         self.token = token
+        self.size = len(runs)
+        #: Its last one may be claimed together with others, so the next ones may be too.
+        self.is_short = runs[-1].batchable
         self.renewed_at = time.monotonic()
         self._lock = threading.Lock()
         self._waiting = list(reversed(runs))

@@ -29,7 +29,7 @@ from backgroundtasks.engine.executor import Execution, discard
 from backgroundtasks.engine.pulse import Pulse
 from backgroundtasks.lifecycle import arrows, store
 from backgroundtasks.lifecycle.rows import Claim, Fence
-from backgroundtasks.models import TaskStatus, Worker
+from backgroundtasks.models import TaskStatus, Worker, conditions
 from backgroundtasks.states import GOOD
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ logger = logging.getLogger(__name__)
 
 #: Good ends of a batch wait at most this long (seconds) for the others.
 _FLUSH = 0.05
+#: After this time (seconds) at one queue, the next one has its turn.
+_TURN = 0.2
+#: How often a claim is tried that meets another worker's of the same exclusive key.
+_TRIES = 3
 #: How long (seconds) to wait between two tries while the database is away.
 _AWAY = (0.2, 0.5, 1.0, 2.0)
 
@@ -62,6 +66,8 @@ class Drainer:
         #: Average seconds of one short run; decides how many are claimed together.
         self._short = 0.0
         self._most = 1
+        #: Runs are claimed whose end is not stored yet.
+        self.holds = False
 
     def begin(self) -> None:
         """Enter the worker in the list of workers, and start its pulse."""
@@ -91,6 +97,7 @@ class Drainer:
         finishes: list[Finish] = []
         token = 0
         chained = False
+        turn = time.monotonic()
         while self._stop_flag.age is None and idle < len(self._queues):
             if any(finish.run_id in self._exclusive for finish in finishes):
                 # The same statement could not see that the key is free again.
@@ -99,9 +106,13 @@ class Drainer:
             new_token = secrets.randbits(62)
             claim = self._claim(self._queues[0], new_token, finishes, token)
             finishes, token = [], new_token
+            self.holds = bool(claim.runs)
+            if not claim.runs or time.monotonic() - turn > _TURN:
+                # A queue that is never empty must not starve the others.
+                self._queues.append(self._queues.pop(0))
+                turn = time.monotonic()
             if not claim.runs:
                 idle += 1
-                self._queues.append(self._queues.pop(0))
                 continue
             idle = 0
             if not chained or claim.more:
@@ -111,6 +122,7 @@ class Drainer:
             begun += len(claim.runs)
         if finishes:
             self._flush(finishes, token)
+        self.holds = False
         return begun
 
     def persist(self, write: Callable[[], Any]) -> Any:
@@ -150,37 +162,37 @@ class Drainer:
 
     def _claim(self, queue: str, token: int, finishes: list[Finish], finish_token: int) -> Claim:
         """Finish and claim; when that cannot be one statement, first one, then the other."""
-        try:
-            claim: Claim = store().claim(
-                queue,
-                most=self._most,
-                token=token,
-                worker_id=self.worker_id,
-                lease=conf.LEASE,
-                finishes=finishes,
-                finish_token=finish_token,
-            )
-        except (DataError, IntegrityError):
-            # A result that this database refuses, or another worker took the exclusive key
-            # at the same moment.
-            self._flush(finishes, finish_token)
-            return (
-                self._claim(queue, token, [], 0)
-                if finishes
-                else Claim((), more=True, finished=frozenset())
-            )
-        except (OperationalError, InterfaceError):
-            connection.close()
-            # The statement may have been committed all the same: what it claimed has not
-            # begun, and what it finished is finished.
-            self.persist(lambda: self._give_back_all(token))
-            self._flush(finishes, finish_token)
-            return Claim((), more=True, finished=frozenset())
-        self._check(finishes, claim.finished)
-        return claim
+        for _ in range(_TRIES):
+            try:
+                claim: Claim = store().claim(
+                    queue,
+                    most=self._most,
+                    token=token,
+                    worker_id=self.worker_id,
+                    lease=conf.LEASE,
+                    finishes=finishes,
+                    finish_token=finish_token,
+                )
+            except (DataError, IntegrityError):
+                # A result that this database refuses, or another worker took the exclusive
+                # key at the same moment: by now its claim can be seen.
+                self._flush(finishes, finish_token)
+                finishes = []
+            except (DatabaseError, InterfaceError):
+                connection.close()
+                # The statement may have been committed all the same: what it claimed has not
+                # begun, and what it finished is finished.
+                self.persist(lambda: self._give_back_all(token))
+                self._flush(finishes, finish_token)
+                finishes = []
+            else:
+                self._check(finishes, claim.finished)
+                return claim
+        return Claim((), more=True, finished=frozenset())
 
     def _give_back_all(self, token: int) -> None:
-        ids = list(TaskStatus.objects.filter(token=token).values_list("pk", flat=True))
+        held = TaskStatus.objects.filter(conditions.HELD, token=token)
+        ids = list(held.values_list("pk", flat=True))
         if ids:
             arrows.give_back(ids, token=token)
 
@@ -189,31 +201,36 @@ class Drainer:
         batch = Batch(runs, token)
         self._pulse.batch = batch
         self._exclusive = frozenset(run.id for run in runs if run.exclusive_key)
+        try:
+            return self._work_off(batch)
+        finally:
+            self._pulse.batch = self._pulse.execution = None
+
+    def _work_off(self, batch: Batch) -> list[Finish]:
         finishes: list[Finish] = []
-        since = time.monotonic()
         began = 0
+        since = flushed_at = time.monotonic()
         while (run := batch.take()) is not None:
             if self._stop_flag.age is not None:
-                self.persist(lambda run=run: arrows.give_back([run.id], token=token))  # type: ignore[misc]
+                self.persist(lambda run=run: arrows.give_back([run.id], token=batch.token))  # type: ignore[misc]
                 continue
             began += 1
-            execution = Execution(run, token, stop_flag=self._stop_flag, persist=self.persist)
+            execution = Execution(run, batch.token, stop_flag=self._stop_flag, persist=self.persist)
             self._pulse.execution = execution
             finish = execution.perform()
             self._pulse.execution = None
             if finish is not None:
                 finishes.append(finish)
-            if len(runs) > 1 and finishes and time.monotonic() - since > _FLUSH:
-                self._flush(finishes, token)
+            if batch.size > 1 and finishes and time.monotonic() - flushed_at > _FLUSH:
+                self._flush(finishes, batch.token)
                 finishes = []
-                since = time.monotonic()
-        self._pulse.batch = None
-        self._adapt(runs, began, time.monotonic() - since)
+                flushed_at = time.monotonic()
+        self._adapt(batch, began, time.monotonic() - since)
         return finishes
 
-    def _adapt(self, runs: Sequence[ClaimedRun], began: int, seconds: float) -> None:
+    def _adapt(self, batch: Batch, began: int, seconds: float) -> None:
         """Choose how many the next claim takes: as many short ones as fit in the batch time."""
-        if not runs[-1].batchable or not began:
+        if not batch.is_short or not began:
             self._most = 1
             return
         self._short += (seconds / began - self._short) / 4
@@ -283,8 +300,11 @@ def drain() -> None:
     try:
         _drainer.drain()
     except Exception:
-        logger.exception("worker.drain_failed; it goes on with the next wake-up")
+        logger.exception("worker.drain_failed; what it held is settled by the keeper")
         connection.close()
+        if _drainer.holds:
+            # Nobody would end these runs. The process' death is noticed at once.
+            os._exit(1)
 
 
 def end() -> None:

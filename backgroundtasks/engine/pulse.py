@@ -46,6 +46,8 @@ class Pulse(threading.Thread):
         self._beat_at = 0.0
         self._look_at = 0.0
         self._reported: object = None
+        #: What is to be given back, by its token.
+        self._rest: dict[int, list[UUID]] = {}
         self._lost = False
 
     def run(self) -> None:
@@ -73,15 +75,18 @@ class Pulse(threading.Thread):
     def _tick(self) -> None:
         now = time.monotonic()
         execution, batch = self.execution, self.batch
-        if execution is not None:
-            self._watch(execution, now)
-            if batch is not None and execution.age > _SLOW:
-                rest = batch.surrender()
-                if rest:
-                    arrows.give_back(rest, token=batch.token)
         if now - self._beat_at >= conf.HEARTBEAT.total_seconds():
             self._beat(batch)
             self._beat_at = now
+        if execution is not None and batch is not None and execution.age > _SLOW:
+            rest = batch.surrender()
+            if rest:
+                self._rest[batch.token] = rest
+        for token, ids in list(self._rest.items()):
+            arrows.give_back(ids, token=token)
+            del self._rest[token]
+        if execution is not None:
+            self._watch(execution, now)
 
     def _watch(self, execution: Execution, now: float) -> None:
         """Store new progress, or else look now and then whether the run is still wanted."""

@@ -89,7 +89,7 @@ _TAKE: Final = f"""
            started_at = clock_timestamp(), lease_until = clock_timestamp() + %s,
            cancel_requested_at = NULL, event = event + 1
      WHERE id = ANY(ARRAY({{which}}))
-    RETURNING {", ".join(CLAIMED_COLUMNS)}
+    RETURNING {", ".join(CLAIMED_COLUMNS)}, priority, position
 """
 # `= ANY(ARRAY(…))` leaves the planner no choice of a hash join over the whole table.
 _CLAIM_ONE: Final = (
@@ -123,6 +123,8 @@ _TAKEN: Final = (
 _TAKEN_FROM: Final = (
     f"FROM (SELECT 1) AS one LEFT JOIN taken ON true LEFT JOIN {TASK_TABLE} AS task "
     "ON task.id = taken.task_id"
+    # RETURNING has no order of its own.
+    " ORDER BY taken.priority DESC, taken.position"
 )
 
 
@@ -195,13 +197,13 @@ def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
     """
     connection.ensure_connection()
     driver = connection.connection
-    if driver.prepare_threshold is None and not connection.settings_dict.get(
-        "DISABLE_SERVER_SIDE_CURSORS"
-    ):
-        # Django switches preparing off; its own cursors never prepare all the same.
-        driver.prepare_threshold = _PREPARE_AFTER
-        driver.execute("SET plan_cache_mode = force_generic_plan")
     with connection.wrap_database_errors, psycopg.Cursor(driver) as cursor:
+        if driver.prepare_threshold is None and not connection.settings_dict.get(
+            "DISABLE_SERVER_SIDE_CURSORS"
+        ):
+            # Django switches preparing off; its own cursors never prepare all the same.
+            driver.prepare_threshold = _PREPARE_AFTER
+            driver.execute("SET plan_cache_mode = force_generic_plan")
         cursor.execute(sql, values)
         return cursor.fetchall()
 

@@ -73,6 +73,7 @@ class TestADeadWorkersRun:
     )
     def test_ends_or_goes_back_as_its_handler_allows(
         self,
+        *,
         task_type: str,
         state: str,
         attempt: int,
