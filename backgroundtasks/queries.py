@@ -7,20 +7,21 @@ A run that is foreign or invisible is answered like an unknown one.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BooleanField, Count, Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Count, Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import Actor, permissions, registry
 from backgroundtasks.handlers.actor import actor_of as actor_of  # noqa: PLC0414 - part of the surface
-from backgroundtasks.models import Account, Attempt, Message, Queue, TaskStatus, Worker
+from backgroundtasks.models import Account, Attempt, Message, Queue, Task, TaskStatus, Worker
 from backgroundtasks.states import FINAL, HELD, State
 
 if TYPE_CHECKING:
@@ -47,14 +48,46 @@ def visible_in_states(actor: Actor, states: Collection[State]) -> QuerySet[TaskS
     if known is None:
         return visible_runs(actor).filter(state__in=states)
     runs = TaskStatus.objects.filter(_visibility(actor), known, state__in=states)
-    if connection.vendor == "sqlite" and not FINAL.issuperset(states):
-        # Unfinished runs are few. Left to itself SQLite would walk all of the account instead;
-        # the plus keeps it from using the account's index.
-        column = f"+{TaskStatus._meta.db_table}.account_id"  # noqa: SLF001 - documented API
-        return runs.filter(
-            RawSQL(f"{column} = %s", (actor.account.pk.hex,), output_field=BooleanField())  # noqa: S611
-        )
-    return runs.filter(account_id=actor.account.pk)
+    if FINAL.issuperset(states):
+        return runs.filter(account_id=actor.account.pk)
+    # Unfinished runs are few: their own index, not the one of the account.
+    return runs.filter(_in_account_but_not_by_index(actor))
+
+
+def visible_runs_of_task(actor: Actor, task_id: UUID) -> QuerySet[TaskStatus]:
+    """Return the visible runs of a task."""
+    runs = TaskStatus.objects.filter(_visibility(actor), task_id=task_id)
+    return runs.filter(_in_account_but_not_by_index(actor))
+
+
+def _in_account_but_not_by_index(actor: Actor) -> Q | RawSQL:
+    """
+    Return the condition of the actor's account, so that another index is taken.
+
+    Left to itself SQLite, which keeps no statistics here, would walk all of the account.
+    """
+    if connection.vendor != "sqlite":
+        return Q(account_id=actor.account.pk)
+    column = f"+{TaskStatus._meta.db_table}.account_id"  # noqa: SLF001 - documented API
+    return RawSQL(f"{column} = %s", (actor.account.pk.hex,), output_field=BooleanField())  # noqa: S611
+
+
+def among_newest(actor: Actor, count: int, *, states: Collection[State] = ()) -> Q:
+    """
+    Return a condition that holds for the account's newest `count` runs only.
+
+    For looks that no index answers; where an index finds all runs in `states`, they are few
+    enough, and nothing is left out.
+    """
+    if _indexed(states) is not None:
+        return Q()
+    return Q(position__gte=oldest_of_newest(actor, count))
+
+
+def oldest_of_newest(actor: Actor, count: int) -> int:
+    """Return the place of the oldest of the account's newest `count` runs; 0 if it has fewer."""
+    places = TaskStatus.objects.filter(account_id=actor.account.pk).order_by("-position")
+    return places.values_list("position", flat=True)[count - 1 : count].first() or 0
 
 
 def _visibility(actor: Actor) -> Q:
@@ -76,6 +109,32 @@ def _visibility(actor: Actor) -> Q:
         restricted = [h.task_type for h in registry.all_handlers() if h.task_type not in open_types]
         return ~Q(task_type__in=restricted) | some
     return Q(task_type__in=open_types) | some
+
+
+def visible_tasks(actor: Actor, *, task_type: str | None = None) -> QuerySet[Task]:
+    """
+    Return the tasks of the account whose runs the actor may see, each with its `place`.
+
+    Tasks have no order of their own that an index knows; their first runs have.
+    """
+    first = Q(runs__account_id=actor.account.pk, runs__retry_of__isnull=True)
+    if task_type is not None:
+        first &= Q(runs__task_type=task_type)
+    return _visible(actor, Task.objects.filter(first))
+
+
+def find_tasks(actor: Actor, task_or_run: UUID) -> QuerySet[Task]:
+    """Return the visible task of this id, or of the run of this id."""
+    of_run = TaskStatus.objects.filter(pk=task_or_run).values_list("task_id", flat=True).first()
+    tasks = Task.objects.filter(pk=of_run or task_or_run, account_id=actor.account.pk)
+    return _visible(actor, tasks.filter(runs__retry_of__isnull=True))
+
+
+def _visible(actor: Actor, tasks: QuerySet[Task]) -> QuerySet[Task]:
+    """Return the visible ones of tasks that are joined with their first runs."""
+    if _visibility(actor):
+        tasks = tasks.filter(pk__in=visible_runs(actor).values("task_id"))
+    return tasks.annotate(place=F("runs__position"))
 
 
 def get_run(actor: Actor, run_id: UUID) -> TaskStatus:
@@ -179,6 +238,11 @@ def queue_health() -> list[QueueHealth]:
     ]
 
 
+def held_runs() -> list[TaskStatus]:
+    """Return the runs that workers hold."""
+    return list(TaskStatus.objects.filter(_indexed(HELD)).order_by("started_at")[:1000])
+
+
 def live_workers() -> QuerySet[Worker]:
     """Return the workers that have beaten within a lease."""
     return Worker.objects.filter(stopped_at__isnull=True, beat_at__gt=Now() - conf.LEASE)
@@ -202,6 +266,14 @@ def recent_runs_by_state(window: timedelta = timedelta(minutes=1)) -> list[tuple
         account__in=Account.objects.all(), position__gte=clock.position_at(clock.now() - window)
     )
     return list(recent.values_list("state").annotate(Count("pk")))
+
+
+def recent_runs_of(accounts: Collection[Account], window: timedelta, *, most: int) -> Counter[str]:
+    """Return state to count of the runs queued within the window; looks at `most` at most."""
+    recent = TaskStatus.objects.filter(
+        account__in=accounts, position__gte=clock.position_at(clock.now() - window)
+    )
+    return Counter(recent.order_by().values_list("state", flat=True)[:most].iterator())
 
 
 def recent_problems(

@@ -2,8 +2,14 @@
 
 from backgroundtasks.operations.bootstrap import bootstrap
 from backgroundtasks.operations.cancel import cancel
-from backgroundtasks.operations.issue_token import create_client, issue_token, revoke_token
-from backgroundtasks.operations.queues import pause_queue, resume_queue
+from backgroundtasks.operations.issue_token import (
+    create_client,
+    issue_token,
+    revoke_access,
+    revoke_client,
+    revoke_token,
+)
+from backgroundtasks.operations.queues import know_queues, pause_queue, resume_queue
 from backgroundtasks.operations.reseal import reseal_secrets
 from backgroundtasks.operations.retry import retry
 from backgroundtasks.operations.submit import Idempotency, Submission, submit, submit_many
@@ -15,10 +21,13 @@ __all__ = [
     "cancel",
     "create_client",
     "issue_token",
+    "know_queues",
     "pause_queue",
     "reseal_secrets",
     "resume_queue",
     "retry",
+    "revoke_access",
+    "revoke_client",
     "revoke_token",
     "submit",
     "submit_many",

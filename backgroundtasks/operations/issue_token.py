@@ -54,3 +54,15 @@ def create_client(name: str, user: User, *, scope: str = "") -> tuple[OAuthClien
         name=name, user=user, scope=scope, secret_digest=digest(secret)
     )
     return client, secret
+
+
+def revoke_access(token: AccessToken) -> bool:
+    """Make a stored token worthless; return whether it was good."""
+    good = AccessToken.objects.filter(pk=token.pk, revoked_at__isnull=True)
+    return bool(good.update(revoked_at=clock.now()))
+
+
+def revoke_client(client: OAuthClient) -> bool:
+    """Make an OAuth client and all its tokens worthless; return whether it was good."""
+    good = OAuthClient.objects.filter(pk=client.pk, revoked_at__isnull=True)
+    return bool(good.update(revoked_at=clock.now()))

@@ -1,0 +1,18 @@
+"""The operators' pages: one module per model, and a dashboard."""
+
+from backgroundtasks.admin.accounts import AccountAdmin
+from backgroundtasks.admin.credentials import AccessTokenAdmin, OAuthClientAdmin
+from backgroundtasks.admin.queues import QueueAdmin
+from backgroundtasks.admin.runs import RunAdmin
+from backgroundtasks.admin.tasks import TaskAdmin
+from backgroundtasks.admin.workers import WorkerAdmin
+
+__all__ = [
+    "AccessTokenAdmin",
+    "AccountAdmin",
+    "OAuthClientAdmin",
+    "QueueAdmin",
+    "RunAdmin",
+    "TaskAdmin",
+    "WorkerAdmin",
+]
