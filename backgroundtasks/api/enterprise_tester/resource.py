@@ -10,8 +10,9 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 from rest_framework.views import APIView, set_rollback
 
-from backgroundtasks.api import authentication, body
+from backgroundtasks.api import authentication, body, json_types
 from backgroundtasks.api.enterprise_tester import errors
+from backgroundtasks.api.enterprise_tester.openapi import ResourceSchema
 from backgroundtasks.api.enterprise_tester.rendering import JsonRenderer
 from backgroundtasks.handlers import permissions
 
@@ -82,6 +83,7 @@ class ResourceView(APIView):
     parser_classes = (JsonParser,)
     renderer_classes = (JsonRenderer,)
     content_negotiation_class = _OneFormat
+    schema = ResourceSchema()
 
     #: The role that anything but reading takes; None where the resource asks for itself.
     write_role: ClassVar[str | None] = "member"
@@ -109,9 +111,11 @@ class ResourceView(APIView):
         Return the body as a serializer validates it; members that it does not know are ignored.
 
         Raises:
+            BadRequest: a member of another JSON type.
             ValidationError: answered 403 with a `Message` that names each field.
         """
-        reader = serializer(data=self.request.data, **kwargs)
+        reader: Any = serializer(data=self.request.data, **kwargs)
+        json_types.require(reader, self.request.data)
         reader.is_valid(raise_exception=True)
         return dict(reader.validated_data)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.apps import apps
+
 from backgroundtasks.api.enterprise_tester import views
 from backgroundtasks.api.enterprise_tester.roots import register_root
 from backgroundtasks.api.routing import route
@@ -19,6 +21,14 @@ urlpatterns = [
     route("api/systeminfo", views.SystemInfo, "systeminfo"),
     route("api", views.RootResource, "root"),
 ]
+
+if apps.is_installed("drf_spectacular"):
+    from backgroundtasks.api.enterprise_tester.schema_views import Docs, SchemaDocument
+
+    urlpatterns += [
+        route("schema/enterprise_tester", SchemaDocument, "enterprise_tester-schema"),
+        route("schema/enterprise_tester/docs", Docs, "enterprise_tester-docs"),
+    ]
 
 register_root(
     "BackgroundTasks",

@@ -1,0 +1,183 @@
+"""The resources of the core, as `openapi` describes them."""
+
+from __future__ import annotations
+
+from backgroundtasks.api.enterprise_tester import openapi as o
+from backgroundtasks.api.enterprise_tester import views
+from backgroundtasks.states import State
+
+_RUN = {
+    "Complete": o.BOOLEAN,
+    "TotalElements": o.COUNT,
+    "ProcessedElements": o.COUNT,
+    "StartedAt": o.MOMENT,
+    "ProgressInPercent": {
+        "type": "number",
+        "minimum": 0,
+        "maximum": 1,
+        "description": "A fraction, in spite of its name.",
+    },
+    "Id": o.TEXT,
+    "Message": o.NULLABLE_TEXT,
+    "Self": o.URL,
+    "QueuedAt": o.MOMENT,
+    "State": {"type": "string", "enum": [state.value for state in State]},
+}
+_END = {
+    "Error": {**o.TEXT, "minLength": 1, "description": "Why it did not end well."},
+    "FinishedAt": o.MOMENT,
+    "Warnings": o.array_of(o.TEXT),
+}
+_START = {
+    "type": "object",
+    "properties": {
+        "Type": {
+            "type": "string",
+            "minLength": 1,
+            "description": "In any letter case; `/api/backgroundtasktypes` lists them.",
+        },
+        "Parameters": {
+            "type": ["object", "null"],
+            "description": "What the type takes; an unknown one is refused.",
+        },
+        "StreamProgress": {
+            "type": ["boolean", "null"],
+            "default": False,
+            "description": "Answer with an array of progress, held open until the task ends.",
+        },
+    },
+    "required": ["Type"],
+    "example": {"Type": "Reindex", "Parameters": {"Optimize": True}},
+}
+_KNOWN_STATE = o.parameter("If-None-Match", o.TEXT, "An `ETag`.", where="header")
+_SKIP_TOKEN = o.parameter("$skiptoken", o.TEXT, "From `NextLink`.")
+
+o.component("BackgroundTask", o.entity(_RUN, optional=_END))
+o.component(
+    "BackgroundTaskItem",
+    o.entity(
+        {**_RUN, "Type": o.TEXT, "Title": o.NULLABLE_TEXT, "Owner": o.NULLABLE_TEXT}, optional=_END
+    ),
+)
+o.component(
+    "BackgroundTaskMessage",
+    o.entity(
+        {
+            "Id": o.COUNT,
+            "Level": {"type": "string", "enum": ["info", "warning", "error"]},
+            "Key": o.TEXT,
+            "Text": o.TEXT,
+            "Parameters": o.OBJECT,
+            "Attempt": o.COUNT,
+            "CreatedAt": o.MOMENT,
+        }
+    ),
+)
+o.component(
+    "BackgroundTaskType",
+    o.entity(
+        {
+            "Type": o.TEXT,
+            "Description": o.TEXT,
+            "Parameters": {**o.OBJECT, "description": "JSON Schema."},
+            "MayStart": o.BOOLEAN,
+            "Reason": o.NULLABLE_TEXT,
+            "Idempotent": o.BOOLEAN,
+            "Queue": o.TEXT,
+        }
+    ),
+)
+o.component(
+    "Root",
+    o.entity(
+        {
+            "Title": o.TEXT,
+            "Href": o.URL,
+            "Rel": o.TEXT,
+            "Description": o.TEXT,
+            "SupportedHttpMethods": o.array_of(o.TEXT),
+            "SupportsOData": o.BOOLEAN,
+            "SupportsTQL": o.BOOLEAN,
+            "Help": o.TEXT,
+        }
+    ),
+)
+
+
+def _following(name: str) -> o.Schema:
+    """Return a page that names the next one."""
+    page = o.page_of(name)
+    page["properties"] |= {"NextLink": o.URL, "TotalIsMinimum": o.BOOLEAN}
+    return page
+
+
+o.describe(
+    views.BackgroundTasks,
+    "get",
+    {200: _following("BackgroundTaskItem")},
+    query=(*o.ODATA, _SKIP_TOKEN),
+)
+o.describe(
+    views.BackgroundTasks,
+    "post",
+    {202: {"anyOf": [o.ref("BackgroundTask"), o.array_of(o.ref("BackgroundTask"))]}},
+    body=_START,
+    query=(o.IDEMPOTENCY_KEY,),
+    refusals=(409, 500, 503),
+)
+o.describe(
+    views.BackgroundTask,
+    "get",
+    {200: o.ref("BackgroundTask"), 304: None},
+    query=(_KNOWN_STATE,),
+)
+o.describe(views.Cancel, "post", {200: o.ref("BackgroundTask")}, refusals=(409,))
+o.describe(
+    views.Retry,
+    "post",
+    {202: o.ref("BackgroundTask")},
+    query=(o.IDEMPOTENCY_KEY,),
+    refusals=(409, 500),
+)
+o.describe(
+    views.Messages,
+    "get",
+    {200: _following("BackgroundTaskMessage")},
+    query=(*o.PAGING, _SKIP_TOKEN),
+)
+o.describe(
+    views.Events,
+    "get",
+    {200: o.TEXT, 204: None},
+    query=(o.parameter("Last-Event-ID", o.TEXT, "The last event seen.", where="header"),),
+    refusals=(503,),
+    answer_kind="text/event-stream",
+)
+o.describe(
+    views.TaskTypes,
+    "get",
+    {200: o.entity({"Items": o.array_of(o.ref("BackgroundTaskType")), "Self": o.URL})},
+)
+o.describe(
+    views.SystemInfo,
+    "get",
+    {
+        200: o.entity(
+            {
+                "Version": o.TEXT,
+                "RootUrl": o.URL,
+                "StaticContentRootUrl": o.URL,
+                "PackagePathSeparator": o.TEXT,
+                "TimeZoneId": o.TEXT,
+                "UtcOffset": o.TEXT,
+                "Modules": o.OBJECT,
+                "Self": o.URL,
+            }
+        )
+    },
+)
+o.describe(
+    views.RootResource,
+    "get",
+    {200: o.entity({"Links": o.array_of(o.ref("Root")), "Self": o.URL})},
+)

@@ -1,0 +1,51 @@
+"""
+JSON types of a body, before a serializer looks at it.
+
+REST framework's fields convert: a number is taken for a text, `"yes"` for true. This API
+answers a wrong type with 400, so the types are compared first.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from rest_framework import fields, serializers
+
+from backgroundtasks.api.errors import BadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The first class that a field is an instance of decides; others take what they take.
+_TYPES: Final[tuple[tuple[type[Any], tuple[type[Any], ...], str], ...]] = (
+    (fields.BooleanField, (bool,), "true or false"),
+    (fields.IntegerField, (int,), "a whole number"),
+    (fields.FloatField, (int, float), "a number"),
+    (fields.DecimalField, (int, float), "a number"),
+    (fields.DictField, (dict,), "an object"),
+    (fields.ListField, (list,), "an array"),
+    (serializers.ListSerializer, (list,), "an array"),
+    (serializers.Serializer, (dict,), "an object"),
+    (fields.CharField, (str,), "a text"),
+    (fields.UUIDField, (str,), "a text"),
+    (fields.DateTimeField, (str,), "a text"),
+    (fields.DateField, (str,), "a text"),
+)
+
+
+def require(serializer: serializers.Serializer[Any], given: Mapping[str, Any]) -> None:
+    """
+    Refuse members whose JSON type is not the field's; null is the serializer's to judge.
+
+    Raises:
+        BadRequest: names the first such member.
+    """
+    for name, field in serializer.fields.items():
+        value = given.get(name)
+        if value is None or field.read_only:
+            continue
+        for known, kinds, words in _TYPES:
+            if isinstance(field, known):
+                if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                    raise BadRequest(f"The member {name} must be {words}.")
+                break
