@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _ROOT: Final = UUID(int=0)
 #: Rows that are held in memory at a time; each may have 64 KB of text.
 _BATCH: Final = 200
+#: Bytes of JSON that are sent at a time.
+_CHUNK: Final = 64 * 1024
 #: What `status` may say -> which nodes.
 _STATUSES: Final = {
     **{status.lower(): Q(status=status) for status in Status},
@@ -51,7 +53,7 @@ class NodeById(kit.ResourceView):
         row = lookup.get(lookup.nodes(self.actor, run_id), node_id, "result node")
         expands = kit.expansions(request, representations.NODE_EXPANDS)
         if "Children" in expands:
-            return _streamed(_with_children(request, [row], expands))
+            return _streamed(chain.from_iterable(_with_children(request, [row], expands)))
         return kit.Response(representations.node(request, row, expands))
 
     def patch(self, request: Request, run_id: UUID, node_id: UUID) -> kit.Response:
@@ -97,31 +99,33 @@ def _status(request: Request) -> Q:
     return wanted
 
 
+#: One JSON object, in pieces.
+_Pieces = Iterable[bytes]
+
+
 def _array(request: Request, nodes: QuerySet[ResultNode]) -> StreamingHttpResponse:
     """Answer with all of the nodes in the order of their report, however many there are."""
     expands = kit.expansions(request, representations.NODE_EXPANDS)
     rows = nodes.order_by("position").iterator(chunk_size=_BATCH)
-    if "Children" in expands:
-        return _streamed(_bracketed(_with_children(request, rows, expands)))
-    return _streamed(_bracketed(_objects(request, rows, expands)))
+    whole = _with_children if "Children" in expands else _objects
+    return _streamed(_bracketed(whole(request, rows, expands)))
 
 
 def _objects(
     request: Request, rows: Iterable[ResultNode], expands: frozenset[str]
-) -> Iterator[bytes]:
+) -> Iterator[_Pieces]:
     for row in rows:
-        yield kit.dumps(representations.node(request, row, expands))
+        yield (kit.dumps(representations.node(request, row, expands)),)
 
 
 def _with_children(
     request: Request, rows: Iterable[ResultNode], expands: frozenset[str]
-) -> Iterator[bytes]:
+) -> Iterator[_Pieces]:
     """
-    Yield each node with its children, in pieces: a suite may have a million.
+    Yield each node with its children; each must be used up before the next is asked for.
 
     It takes a query for each batch of nodes.
     """
-    inner = expands - {"Children"}
     remaining = iter(rows)
     while batch := list(islice(remaining, _BATCH)):
         children = ResultNode.objects.filter(
@@ -131,25 +135,41 @@ def _with_children(
         families = groupby(children.iterator(chunk_size=_BATCH), attrgetter("parent_id"))
         family = next(families, None)
         for row in batch:
-            own: Iterable[ResultNode] = ()
             if family is not None and family[0] == row.pk:
-                own = family[1]
-            whole = kit.dumps(representations.node(request, row, expands))
-            yield whole[:-1] + b',"Children":'
-            yield from _bracketed(_objects(request, own, inner))
-            yield b"}"
-            if own:
+                yield _with(request, row, family[1], expands)
                 family = next(families, None)
+            else:
+                yield _with(request, row, (), expands)
 
 
-def _streamed(pieces: Iterator[bytes]) -> StreamingHttpResponse:
-    return StreamingHttpResponse(pieces, content_type="application/json; charset=utf-8")
+def _with(
+    request: Request, row: ResultNode, children: Iterable[ResultNode], expands: frozenset[str]
+) -> Iterator[bytes]:
+    yield kit.dumps(representations.node(request, row, expands))[:-1] + b',"Children":'
+    yield from _bracketed(_objects(request, children, expands - {"Children"}))
+    yield b"}"
 
 
-def _bracketed(items: Iterator[bytes]) -> Iterator[bytes]:
+def _bracketed(items: Iterable[_Pieces]) -> Iterator[bytes]:
     yield b"["
     between = b""
     for item in items:
-        yield between + item
+        yield between
+        yield from item
         between = b","
     yield b"]"
+
+
+def _streamed(pieces: Iterator[bytes]) -> StreamingHttpResponse:
+    return StreamingHttpResponse(_in_chunks(pieces), content_type="application/json; charset=utf-8")
+
+
+def _in_chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small pieces: servers send each one by itself."""
+    buffer = bytearray()
+    for piece in pieces:
+        buffer += piece
+        if len(buffer) >= _CHUNK:
+            yield bytes(buffer)
+            buffer.clear()
+    yield bytes(buffer)
