@@ -1,0 +1,19 @@
+"""Every measure: a name, and what it does on one database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bench.measures.engine import engine
+from bench.measures.http import http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench.context import Bench
+    from bench.table import Line
+
+MEASURES: Final[dict[str, Callable[[Bench], Iterator[Line]]]] = {
+    "engine": engine,
+    "http": http,
+}

@@ -1,0 +1,149 @@
+"""What the measures let our side do; each function runs in a process with Django set up."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import resource
+import sqlite3
+import time
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.core.files import File
+from django.db import connection
+
+from backgroundtasks import operations, queries
+from backgroundtasks.models import TaskStatus, Worker
+from backgroundtasks.states import FINAL
+from bench import moments
+
+if TYPE_CHECKING:
+    from backgroundtasks.handlers import Actor
+
+# States as literals: a partial index is not found for a parameter.
+_UNFINISHED = f"""
+    SELECT EXISTS (SELECT 1 FROM {TaskStatus._meta.db_table} WHERE state = 'queued')
+        OR EXISTS (SELECT 1 FROM {TaskStatus._meta.db_table}
+                    WHERE state IN ('running', 'cancelling'))
+        OR EXISTS (SELECT 1 FROM {TaskStatus._meta.db_table} WHERE state = 'scheduled')
+"""  # noqa: SLF001 - `_meta` is Django's published API
+
+
+def bootstrap() -> None:
+    """Make the account and the user that everything here belongs to."""
+    operations.bootstrap("Bench", "bench", lambda: "nobody logs in")
+
+
+@cache
+def _actor() -> Actor:
+    return queries.actor_of(get_user_model().objects.get(username="bench"))
+
+
+def token() -> str:
+    """Return a bearer token that lasts."""
+    return operations.issue_token(_actor().user, life=timedelta(hours=6))[0]
+
+
+def workers() -> int:
+    """Return how many workers are there."""
+    return Worker.objects.filter(stopped_at__isnull=True).count()
+
+
+# --- runs ----------------------------------------------------------------------------------------
+
+
+def submit(task_type: str, count: int) -> list[float]:
+    """Start tasks one by one; return what each took, in seconds."""
+    actor = _actor()
+    took = []
+    for _ in range(count):
+        began = time.perf_counter()
+        operations.submit(actor, task_type, {})
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def submit_until_done(task_type: str, count: int) -> float:
+    """Start tasks one by one; return the seconds from the first call until all are done."""
+    began = time.monotonic()
+    submit(task_type, count)
+    return wait() - began
+
+
+def submit_many(task_type: str, count: int) -> float:
+    """Start many tasks at once; return the seconds."""
+    actor = _actor()
+    began = time.perf_counter()
+    operations.submit_many(actor, task_type, ({} for _ in range(count)))
+    return time.perf_counter() - began
+
+
+def wait(limit: float = 120) -> float:
+    """Wait until everything is done and stored; return the monotonic time of that."""
+    until = time.monotonic() + limit
+    with connection.cursor() as cursor:
+        while cursor.execute(_UNFINISHED) and cursor.fetchone()[0]:
+            if time.monotonic() > until:
+                raise TimeoutError("our workers did not finish")
+            time.sleep(0.005)
+    return time.monotonic()
+
+
+def delete_runs() -> None:
+    """Forget all runs, done or not."""
+    TaskStatus.objects.all()._raw_delete("default")  # noqa: SLF001 - nothing hangs on them here
+
+
+def pick_up(count: int, socket: str) -> list[float]:
+    """Start tasks while nothing runs; return the milliseconds from each call to its begin."""
+    actor = _actor()
+    took = []
+    with moments.Listener(Path(socket)) as listener:
+        for _ in range(count):
+            time.sleep(random.uniform(0.05, 0.25))
+            began = time.monotonic_ns()
+            operations.submit(actor, "Stamp", {"Socket": socket})
+            took.append((listener.next() - began) / 1e6)
+    return took
+
+
+def result_of(task_type: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Start a task, wait for its end, and return its result and the seconds that it took."""
+    run_id = operations.submit(_actor(), task_type, parameters).run_id
+    while (run := TaskStatus.objects.get(pk=run_id)).state not in FINAL:
+        time.sleep(0.05)
+    if run.error:
+        raise RuntimeError(run.error)
+    assert run.started_at is not None
+    assert run.finished_at is not None
+    return {
+        "values": (run.result or {}).get("values"),
+        "seconds": (run.finished_at - run.started_at).total_seconds(),
+    }
+
+
+def queued(task_type: str, count: int) -> list[str]:
+    """Start tasks, and return their ids."""
+    many = ({} for _ in range(count))
+    return [str(run_id) for run_id in operations.submit_many(_actor(), task_type, many)]
+
+
+def may_write() -> bool:
+    """Return whether the database takes a write now: SQLite has one lock for all."""
+    if connection.vendor != "sqlite":
+        return True
+    connection.ensure_connection()
+    probe = sqlite3.connect(connection.settings_dict["NAME"], timeout=0.05, isolation_level=None)
+    try:
+        probe.execute("BEGIN IMMEDIATE")
+        probe.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        probe.close()
+    return True

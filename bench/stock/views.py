@@ -1,0 +1,67 @@
+"""What our API is compared with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django_q.tasks import async_task
+from rest_framework import serializers
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from backgroundtasks.models import TaskStatus
+from bench.stock.models import Job
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from rest_framework.request import Request
+
+
+def livez(request: HttpRequest) -> HttpResponse:
+    """Say that the process answers."""
+    return HttpResponse("ok")
+
+
+def run(request: HttpRequest, run_id: UUID) -> JsonResponse:
+    """Read a run by its primary key, and show it: a bare view."""
+    row = TaskStatus.objects.get(pk=run_id)
+    return JsonResponse(
+        {
+            "Id": row.id,
+            "Type": row.task_type,
+            "State": row.state,
+            "QueuedAt": row.queued_at,
+            "StartedAt": row.started_at,
+            "FinishedAt": row.finished_at,
+            "Processed": row.processed,
+            "Total": row.total,
+            "Message": row.text,
+            "Error": row.error,
+        }
+    )
+
+
+class NewJob(serializers.Serializer[Any]):
+    """What is posted."""
+
+    Type = serializers.CharField(max_length=100)
+    Parameters = serializers.DictField(default=dict)
+
+
+class Jobs(APIView):
+    """Insert one row and call stock `async_task`; nobody is asked who they are."""
+
+    authentication_classes: ClassVar[list[Any]] = []
+    permission_classes: ClassVar[list[Any]] = []
+
+    def post(self, request: Request) -> Response:
+        """Start a task."""
+        new = NewJob(data=request.data)
+        new.is_valid(raise_exception=True)
+        job = Job.objects.create(
+            type=new.validated_data["Type"], parameters=new.validated_data["Parameters"]
+        )
+        task = async_task("bench.stock.tasks.nothing")
+        return Response({"Id": job.pk, "Task": task}, status=202)

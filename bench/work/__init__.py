@@ -1,0 +1,1 @@
+"""Task types that do next to nothing: what is measured is everything around them."""

@@ -1,0 +1,1 @@
+"""Found by the registry: one module per task type or two."""
