@@ -45,6 +45,7 @@ from backgroundtasks.api.enterprise_tester.openapi import (
     entity,
     page_of,
     parameter,
+    partial,
     ref,
 )
 from backgroundtasks.api.enterprise_tester.paging import (
@@ -122,6 +123,7 @@ __all__ = [
     "page",
     "page_of",
     "parameter",
+    "partial",
     "parse_object",
     "read_bytes",
     "read_idempotency",

@@ -24,6 +24,7 @@ from django.utils.module_loading import autodiscover_modules
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 
+from backgroundtasks import VERSION
 from backgroundtasks.api import json_schema
 
 if TYPE_CHECKING:
@@ -70,6 +71,13 @@ def entity(
         "properties": {**properties, **(optional or {})},
         "required": list(properties),
     }
+
+
+def partial(serializer: type[Serializer[Any]]) -> Schema:
+    """Return the body of a change: what is left out stays as it is."""
+    schema = json_schema.of_serializer(serializer(), closed=False)
+    schema.pop("required", None)
+    return schema
 
 
 def page_of(name: str) -> Schema:
@@ -258,6 +266,7 @@ def only_ours(endpoints: list[tuple[str, str, str, Any]], **_kwargs: Any) -> lis
 SETTINGS: Final[dict[str, Any]] = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Task center: Enterprise Tester API",
+    "VERSION": VERSION,
     "DESCRIPTION": (
         "Paths fit in any letter case and with a slash at the end. Errors are "
         '`{"Message": "…"}`. `indent-json=true`, as a query parameter or header, indents the '

@@ -1,0 +1,272 @@
+"""The resources of test results, as the OpenAPI document shows them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from backgroundtasks.api import kit
+from tickets.api import representations
+from tickets.api.serializers import (
+    AssignmentWrite,
+    AutomatedTestWrite,
+    ExecutionPackageWrite,
+    NodeWrite,
+    ProjectWrite,
+)
+from tickets.api.views.assignment_runs import AssignmentRuns
+from tickets.api.views.assignments import AssignmentById, Assignments
+from tickets.api.views.automated_tests import AutomatedTestById, AutomatedTests
+from tickets.api.views.execution_packages import (
+    ExecutionPackageById,
+    ExecutionPackageChildren,
+    ExecutionPackages,
+)
+from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
+from tickets.api.views.projects import ProjectById, Projects
+from tickets.api.views.runs import RunById, Runs
+from tickets.results.node import Status
+
+_Schema = dict[str, Any]
+
+_MAP: Final[_Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
+_LINKS: Final = kit.array_of(kit.ref("Link"))
+_STATUS: Final[_Schema] = {"type": "string", "enum": [*Status]}
+_NULL: Final[_Schema] = {"type": "null"}
+
+
+def _expandable(names: tuple[str, ...]) -> _Schema:
+    return kit.array_of({"type": "string", "enum": [*names]})
+
+
+def _or_null(name: str) -> _Schema:
+    return {"anyOf": [kit.ref(name), _NULL]}
+
+
+kit.component(
+    "Project",
+    kit.entity(
+        {
+            "Id": kit.GUID,
+            "Name": kit.TEXT,
+            "OrganisationId": kit.GUID,
+            "OrganisationName": kit.TEXT,
+            "ProjectCategoryId": _NULL,
+            "ProjectCategoryName": _NULL,
+            "Description": kit.NULLABLE_TEXT,
+            "EstimatedEndDate": kit.NULLABLE_MOMENT,
+            "ManagerId": kit.NULLABLE_TEXT,
+            "ManagerUserName": kit.NULLABLE_TEXT,
+            "Slug": kit.NULLABLE_TEXT,
+            "AutoNumberRequirements": kit.BOOLEAN,
+            "AutoNumberScripts": kit.BOOLEAN,
+            "Independent": kit.BOOLEAN,
+            "RequirementNumberReadOnly": kit.BOOLEAN,
+            "ScriptNumberReadOnly": kit.BOOLEAN,
+            "OrderNumber": kit.WHOLE,
+            "StartDate": kit.NULLABLE_MOMENT,
+            "ProjectTypeId": _NULL,
+            "Expands": _expandable(representations.PROJECT_EXPANDS),
+            "Self": kit.URL,
+        },
+        optional={"ExecutionPackages": kit.array_of(kit.ref("ExecutionPackage"))},
+    ),
+)
+kit.component(
+    "ExecutionPackage",
+    kit.entity(
+        {
+            "Id": kit.GUID,
+            "ParentId": kit.NULLABLE_GUID,
+            "ProjectId": kit.GUID,
+            "Name": kit.TEXT,
+            "Stereotype": kit.NULLABLE_TEXT,
+            "OrderNumber": kit.WHOLE,
+            "Expands": _expandable(representations.PACKAGE_EXPANDS),
+            "Self": kit.URL,
+            "Links": _LINKS,
+        },
+        optional={
+            "Children": kit.array_of(kit.ref("ExecutionPackage")),
+            "Parent": _or_null("ExecutionPackage"),
+            "Project": kit.ref("Project"),
+            "AutomatedTestAssignments": kit.array_of(kit.ref("AutomatedTestAssignment")),
+        },
+    ),
+)
+kit.component(
+    "AutomatedTest",
+    kit.entity(
+        {
+            "Id": kit.GUID,
+            "Name": kit.TEXT,
+            "ProjectId": kit.GUID,
+            "PackageId": kit.NULLABLE_GUID,
+            "Type": {**kit.TEXT, "description": "`UnitTest`, `Selenium`, `QTP`, `RFT` …"},
+            "Configuration": {**kit.OBJECT, "description": "`Type` is the sub-type: `JUnit`."},
+            "Expands": _expandable(representations.TEST_EXPANDS),
+            "Self": kit.URL,
+        },
+        optional={"Project": kit.ref("Project"), "Package": _or_null("ExecutionPackage")},
+    ),
+)
+kit.component(
+    "AutomatedTestAssignment",
+    kit.entity(
+        {
+            "Id": kit.GUID,
+            "AutomatedTestId": kit.GUID,
+            "Name": {**kit.TEXT, "description": "Its test's."},
+            "Status": {**kit.TEXT, "description": "Its last run's, or `Not Run`."},
+            "AssignedTo": kit.NULLABLE_TEXT,
+            "AssignedToId": kit.NULLABLE_TEXT,
+            "PackageId": kit.GUID,
+            "Expands": _expandable(representations.ASSIGNMENT_EXPANDS),
+            "Self": kit.URL,
+            "Links": {**_LINKS, "description": "`Runs` is where results are uploaded."},
+        },
+        optional={
+            "Runs": kit.array_of(kit.ref("AutomatedTestRun")),
+            "Package": kit.ref("ExecutionPackage"),
+            "Totals": _or_null("Totals"),
+            "AutomatedTest": kit.ref("AutomatedTest"),
+        },
+    ),
+)
+kit.component(
+    "AutomatedTestRun",
+    kit.entity(
+        {
+            "RunByDisplayName": kit.NULLABLE_TEXT,
+            "RunBy": kit.NULLABLE_TEXT,
+            "RunById": kit.NULLABLE_TEXT,
+            "AssignmentId": kit.GUID,
+            "Id": kit.GUID,
+            "Status": _STATUS,
+            "ImportedAt": kit.MOMENT,
+            "StartedAt": kit.NULLABLE_MOMENT,
+            "FinishedAt": kit.NULLABLE_MOMENT,
+            "Expands": _expandable(representations.RUN_EXPANDS),
+            "Self": kit.URL,
+            "Links": _LINKS,
+        },
+        optional={"Totals": kit.ref("Totals"), "Assignment": kit.ref("AutomatedTestAssignment")},
+    ),
+)
+kit.component(
+    "Totals",
+    {
+        **kit.entity(
+            {
+                "Errors": kit.COUNT,
+                "Failed": kit.COUNT,
+                "Passed": kit.COUNT,
+                "Skipped": kit.COUNT,
+                "Warnings": {**kit.COUNT, "description": "Of the passed: after a flaky failure."},
+                "TotalNodes": {**kit.COUNT, "description": "Suites and test cases."},
+                "TotalResults": {**kit.COUNT, "description": "Test cases."},
+                "Iterations": kit.COUNT,
+                "NotRun": kit.COUNT,
+                "Done": kit.COUNT,
+                "Infos": kit.COUNT,
+            }
+        ),
+        "description": "Each test case is one of Errors, Failed, Skipped and Passed.",
+    },
+)
+kit.component(
+    "ResultNode",
+    kit.entity(
+        {
+            "HasAttachments": kit.BOOLEAN,
+            "HasIncidents": kit.BOOLEAN,
+            "HasChildren": kit.BOOLEAN,
+            "Id": kit.GUID,
+            "Name": kit.TEXT,
+            "Description": {
+                **kit.NULLABLE_TEXT,
+                "description": "What went wrong. All text of a node is kept to 64 KB.",
+            },
+            "Notes": kit.NULLABLE_TEXT,
+            "Status": _STATUS,
+            "Iteration": kit.COUNT,
+            "StartedAt": kit.NULLABLE_MOMENT,
+            "FinishedAt": kit.NULLABLE_MOMENT,
+            "DurationInSeconds": {"type": ["number", "null"], "minimum": 0},
+            "Expands": _expandable(representations.NODE_EXPANDS),
+            "Self": kit.URL,
+            "Links": _LINKS,
+        },
+        optional={
+            "Metadata": {**_MAP, "description": "What the report says beside: `system-out` …"},
+            "Parameters": {**_MAP, "description": "The report's properties."},
+            "Children": kit.array_of(kit.ref("ResultNode")),
+        },
+    ),
+)
+
+_COLLECTION: Final = (*kit.ODATA, kit.EXPAND)
+_SEARCHABLE: Final = (*_COLLECTION, kit.TQL)
+_NODES: Final = kit.array_of(kit.ref("ResultNode"))
+_UPLOAD: Final[_Schema] = {
+    "type": "object",
+    "properties": {
+        "report": {
+            "type": "string",
+            "format": "binary",
+            "description": "JUnit XML, or a zip of many. Any part name; the first file counts.",
+        }
+    },
+    "required": ["report"],
+}
+
+kit.describe(Projects, "get", {200: kit.page_of("Project")}, query=_COLLECTION)
+kit.describe(Projects, "post", {201: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
+kit.describe(ProjectById, "get", {200: kit.ref("Project")}, query=(kit.EXPAND,))
+kit.describe(ProjectById, "put", {200: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
+
+kit.describe(ExecutionPackages, "get", {200: kit.page_of("ExecutionPackage")}, query=_SEARCHABLE)
+kit.describe(
+    ExecutionPackages, "post", {201: kit.ref("ExecutionPackage")}, body=ExecutionPackageWrite
+)
+kit.describe(ExecutionPackageById, "get", {200: kit.ref("ExecutionPackage")}, query=(kit.EXPAND,))
+kit.describe(
+    ExecutionPackageChildren, "get", {200: kit.page_of("ExecutionPackage")}, query=_COLLECTION
+)
+
+kit.describe(AutomatedTests, "get", {200: kit.page_of("AutomatedTest")}, query=_SEARCHABLE)
+kit.describe(AutomatedTests, "post", {201: kit.ref("AutomatedTest")}, body=AutomatedTestWrite)
+kit.describe(AutomatedTestById, "get", {200: kit.ref("AutomatedTest")}, query=(kit.EXPAND,))
+kit.describe(AutomatedTestById, "put", {200: kit.ref("AutomatedTest")}, body=AutomatedTestWrite)
+
+kit.describe(Assignments, "get", {200: kit.page_of("AutomatedTestAssignment")}, query=_SEARCHABLE)
+kit.describe(Assignments, "post", {201: kit.ref("AutomatedTestAssignment")}, body=AssignmentWrite)
+kit.describe(AssignmentById, "get", {200: kit.ref("AutomatedTestAssignment")}, query=(kit.EXPAND,))
+kit.describe(AssignmentRuns, "get", {200: kit.page_of("AutomatedTestRun")}, query=_COLLECTION)
+kit.describe(
+    AssignmentRuns,
+    "post",
+    {202: kit.ref("BackgroundTask")},
+    body=_UPLOAD,
+    kinds=("multipart/form-data", "multipart/mixed"),
+    query=(kit.IDEMPOTENCY_KEY,),
+    refusals=(409, 500),
+)
+
+kit.describe(Runs, "get", {200: kit.page_of("AutomatedTestRun")}, query=_SEARCHABLE)
+kit.describe(RunById, "get", {200: kit.ref("AutomatedTestRun")}, query=(kit.EXPAND,))
+kit.describe(RunById, "delete", {200: None})
+kit.describe(RootNodes, "get", {200: _NODES}, query=(kit.EXPAND,))
+kit.describe(NodeById, "get", {200: kit.ref("ResultNode")}, query=(kit.EXPAND,))
+kit.describe(NodeById, "patch", {200: kit.ref("ResultNode")}, body=NodeWrite)
+kit.describe(
+    NodeChildren,
+    "get",
+    {200: _NODES},
+    query=(
+        kit.EXPAND,
+        kit.parameter(
+            "status", kit.TEXT, "Only these, separated by commas; `Warning` is a flaky pass."
+        ),
+    ),
+    refusals=(400,),
+)
