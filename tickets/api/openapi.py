@@ -8,9 +8,11 @@ from backgroundtasks.api import kit
 from tickets.api import representations
 from tickets.api.serializers import (
     AssignmentWrite,
+    AutomatedTestChange,
     AutomatedTestWrite,
     ExecutionPackageWrite,
     NodeWrite,
+    ProjectChange,
     ProjectWrite,
 )
 from tickets.api.views.assignment_runs import AssignmentRuns
@@ -222,7 +224,7 @@ _UPLOAD: Final[_Schema] = {
 kit.describe(Projects, "get", {200: kit.page_of("Project")}, query=_COLLECTION)
 kit.describe(Projects, "post", {201: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
 kit.describe(ProjectById, "get", {200: kit.ref("Project")}, query=(kit.EXPAND,))
-kit.describe(ProjectById, "put", {200: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
+kit.describe(ProjectById, "put", {200: kit.ref("Project")}, body=ProjectChange, refusals=(409,))
 
 kit.describe(ExecutionPackages, "get", {200: kit.page_of("ExecutionPackage")}, query=_SEARCHABLE)
 kit.describe(
@@ -236,7 +238,7 @@ kit.describe(
 kit.describe(AutomatedTests, "get", {200: kit.page_of("AutomatedTest")}, query=_SEARCHABLE)
 kit.describe(AutomatedTests, "post", {201: kit.ref("AutomatedTest")}, body=AutomatedTestWrite)
 kit.describe(AutomatedTestById, "get", {200: kit.ref("AutomatedTest")}, query=(kit.EXPAND,))
-kit.describe(AutomatedTestById, "put", {200: kit.ref("AutomatedTest")}, body=AutomatedTestWrite)
+kit.describe(AutomatedTestById, "put", {200: kit.ref("AutomatedTest")}, body=AutomatedTestChange)
 
 kit.describe(Assignments, "get", {200: kit.page_of("AutomatedTestAssignment")}, query=_SEARCHABLE)
 kit.describe(Assignments, "post", {201: kit.ref("AutomatedTestAssignment")}, body=AssignmentWrite)

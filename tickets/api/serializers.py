@@ -70,6 +70,12 @@ class ProjectWrite(serializers.Serializer[Any]):
     OrderNumber = OrderNumber()
 
 
+class ProjectChange(ProjectWrite):
+    """As `ProjectWrite`; what is left out stays as it is."""
+
+    Name = serializers.CharField(max_length=255, required=False)
+
+
 class ExecutionPackageWrite(serializers.Serializer[Any]):
     """An execution package: in a project, or in a package of one."""
 
@@ -92,6 +98,12 @@ class AutomatedTestWrite(serializers.Serializer[Any]):
         allow_null=True,
         help_text="`Type` in it is the sub-type, such as `JUnit`.",
     )
+
+
+class AutomatedTestChange(AutomatedTestWrite):
+    """As `AutomatedTestWrite`; what is left out stays as it is."""
+
+    Name = serializers.CharField(max_length=255, required=False)
 
 
 class AssignmentWrite(serializers.Serializer[Any]):

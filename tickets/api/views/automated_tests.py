@@ -10,7 +10,7 @@ from django.db import transaction
 from backgroundtasks.api import kit
 from indexing import documents
 from tickets.api import collection, expansions, lookup
-from tickets.api.serializers import AutomatedTestWrite
+from tickets.api.serializers import AutomatedTestChange, AutomatedTestWrite
 from tickets.models import AutomatedTest, AutomatedTestAssignment
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class AutomatedTestById(kit.ResourceView):
     def put(self, request: Request, test_id: UUID) -> kit.Response:
         """Change the automated test; members that are left out stay as they are."""
         row = lookup.get(lookup.automated_tests(self.actor), test_id, "automated test")
-        given = self.read(AutomatedTestWrite, partial=True)
+        given = self.read(AutomatedTestChange)
         if given.get("ProjectId") not in {None, row.project_id}:
             raise kit.Refused("An automated test stays in its project.")
         _place(self.actor, row, given)

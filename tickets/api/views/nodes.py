@@ -60,6 +60,8 @@ class NodeById(kit.ResourceView):
         """Change the notes; `Notes` in any letter case, everything else is ignored."""
         row = lookup.get(lookup.nodes(self.actor, run_id), node_id, "result node")
         given = {name.lower(): value for name, value in dict(request.data).items()}
+        if not isinstance(given.get("notes", ""), str | None):
+            raise kit.BadRequest("The member Notes must be a text.")
         notes = NodeWrite(data={"Notes": given["notes"]} if "notes" in given else {})
         notes.is_valid(raise_exception=True)
         row.notes = notes.validated_data["Notes"]

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from backgroundtasks.api import kit
 from indexing import documents
 from tickets.api import collection, expansions, lookup
-from tickets.api.serializers import ProjectWrite
+from tickets.api.serializers import ProjectChange, ProjectWrite
 from tickets.models import Project
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ProjectById(kit.ResourceView):
     def put(self, request: Request, project_id: UUID) -> kit.Response:
         """Change the project; members that are left out stay as they are."""
         row = lookup.get(lookup.projects(self.actor), project_id, "project")
-        _save(self.actor, row, self.read(ProjectWrite, partial=True))
+        _save(self.actor, row, self.read(ProjectChange))
         return kit.Response(expansions.projects(request, [row])[0])
 
 
