@@ -18,16 +18,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-# As the page writes them.
+# As the page writes them; a test puts its own in their place.
 ADDRESS = "http://127.0.0.1:8000"
 PYTHON = ".venv/bin/python"
+KILL = "pkill -9 -f runworkers"
 
+LIMIT = 150  # seconds for all commands; some wait for what may never come
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 MARK = "\x1e"  # ends the output of a command; no command prints it
 MASKS = (
     (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "<moment>"),
     (re.compile(r"(?i)^(date: ).+$", re.MULTILINE), r"\1<moment>"),
+    (re.compile(r"(?<=worker )\S+:\d+"), "<worker>"),
     (re.compile(r"\d+(?:\.\d+)?"), "<number>"),
 )
 
@@ -53,7 +56,7 @@ def steps(page: str) -> list[Step]:
 
 
 def run(
-    commands: list[str], environment: dict[str, str], *, address: str, python: str
+    commands: list[str], environment: dict[str, str], instead: dict[str, str] | None = None
 ) -> list[str]:
     """
     Run the commands in one shell, and return what each has printed.
@@ -61,14 +64,14 @@ def run(
     Args:
         commands: As the page writes them.
         environment: Variables for them.
-        address: The running task center.
-        python: The interpreter, with the packages that the product needs.
+        instead: What to put in the place of texts in the commands, such as `ADDRESS`.
 
     Raises:
-        subprocess.CalledProcessError: the shell itself failed.
+        subprocess.SubprocessError: the shell itself failed, or it took too long.
     """
-    here = [command.replace(ADDRESS, address).replace(PYTHON, python) for command in commands]
-    script = "exec 2>&1\n" + "".join(f"{command}\nprintf '{MARK}'\n" for command in here)
+    script = "exec 2>&1\n" + "".join(f"{command}\nprintf '{MARK}'\n" for command in commands)
+    for ours, theirs in (instead or {}).items():
+        script = script.replace(ours, theirs)
     done = subprocess.run(
         ["/bin/bash"],
         input=script,
@@ -77,8 +80,11 @@ def run(
         stdout=subprocess.PIPE,
         text=True,
         check=True,
+        timeout=LIMIT,
     )
-    printed = done.stdout.replace("\r\n", "\n").replace(address, ADDRESS)
+    printed = done.stdout.replace("\r\n", "\n")
+    for ours, theirs in (instead or {}).items():
+        printed = printed.replace(theirs, ours)
     return [_ended(output) for output in printed.split(MARK)[:-1]]
 
 
@@ -111,8 +117,7 @@ def masked(text: str) -> str:
 def main() -> None:
     page = README.read_text()
     commands = [step.command for step in steps(page)]
-    outputs = run(commands, dict(os.environ), address=ADDRESS, python=PYTHON)
-    README.write_text(renewed(page, outputs))
+    README.write_text(renewed(page, run(commands, dict(os.environ))))
 
 
 if __name__ == "__main__":
