@@ -35,7 +35,8 @@ class AccountAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Return the accounts, with how many members each has."""
-        return super().get_queryset(request).annotate(_members=Count("memberships"))
+        accounts: QuerySet[Account] = super().get_queryset(request)
+        return accounts.annotate(_members=Count("memberships"))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody."""

@@ -98,8 +98,9 @@ def _queue_problems(queues: list[queries.QueueHealth]) -> list[Problem]:
     for queue in queues:
         url = _runs(state=State.QUEUED.value, queue=queue.name)
         if queue.paused:
-            waiting = f"; {queue.queued} runs wait in it" if queue.queued else ""
-            found.append(Problem(f"The queue {queue.name} is paused{waiting}.", url))
+            found.append(
+                Problem(f"The queue {queue.name} is paused; runs that wait: {queue.queued}.", url)
+            )
         elif queue.oldest is not None and queue.oldest > _LATE:
             found.append(
                 Problem(
@@ -111,7 +112,7 @@ def _queue_problems(queues: list[queries.QueueHealth]) -> list[Problem]:
 
 def _bad_ends(counts: Any) -> list[Problem]:
     return [
-        Problem(f"{counts[state.value]} runs of the last day {words}.", _runs(state=state.value))
-        for state, words in ((State.LOST, "were lost with their worker"), (State.FAILED, "failed"))
+        Problem(f"{words} within a day: {counts[state.value]}.", _runs(state=state.value))
+        for state, words in ((State.LOST, "Lost with their worker"), (State.FAILED, "Failed"))
         if counts[state.value]
     ]

@@ -51,7 +51,7 @@ class RunAdmin(ReadOnlyAdmin):
         f"An id in any spelling, or words of title, type or owner (newest {filters.WINDOW:,})"
     )
     actions = ("cancel_runs", "retry_runs")
-    fieldsets = (
+    fieldsets: Any = (
         (None, {"fields": ("shown_state", "done", "doing", "failure", "outcome")}),
         ("Messages", {"fields": ("said",)}),
         ("Attempts", {"fields": ("tried", "interruptions")}),
@@ -68,13 +68,16 @@ class RunAdmin(ReadOnlyAdmin):
                     "owner",
                     "account",
                     "origin",
-                    "parameters",
+                    "masked",
                     "retry",
                     "retried",
                 )
             },
         ),
-        ("Queue", {"fields": ("queue", "priority", "exclusive_key", "holder", "lease", "memory")}),
+        (
+            "Queue",
+            {"fields": ("queue", "priority", "exclusive_key", "holder", "lease", "remembered")},
+        ),
     )
     readonly_fields = tuple(name for _, options in fieldsets for name in options["fields"])
 
@@ -123,6 +126,13 @@ class RunAdmin(ReadOnlyAdmin):
         except exceptions.RunNotFound:
             return None
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say in the title whose runs these are."""
+        title = {"title": f"Runs of {scope.actor(request).account}"}
+        return super().changelist_view(request, title | (extra_context or {}))
+
     def change_view(
         self,
         request: HttpRequest,
@@ -133,7 +143,10 @@ class RunAdmin(ReadOnlyAdmin):
         """Show a run, with what can be done to it."""
         run = self.get_object(request, object_id)
         finished = run is not None and run.state in FINAL
-        also = {"may_cancel": not finished and run is not None, "may_retry": finished}
+        also: dict[str, Any] = {
+            "may_cancel": not finished and run is not None,
+            "may_retry": finished,
+        }
         if run is not None:
             also |= {"title": str(run.task), "subtitle": str(run.pk)}
         return super().change_view(request, object_id, form_url, also | (extra_context or {}))
@@ -235,7 +248,7 @@ class RunAdmin(ReadOnlyAdmin):
         return run.task.origin
 
     @admin.display(description="parameters")
-    def parameters(self, run: TaskStatus) -> str:
+    def masked(self, run: TaskStatus) -> str:
         return looks.code(secrets.mask(run.task.parameters))
 
     @admin.display(description="retry of")
@@ -255,7 +268,7 @@ class RunAdmin(ReadOnlyAdmin):
         return looks.moment(run.lease_until)
 
     @admin.display(description="memory")
-    def memory(self, run: TaskStatus) -> str:
+    def remembered(self, run: TaskStatus) -> str:
         return looks.code(run.memory)
 
     # --- what is done ----------------------------------------------------------------------------

@@ -51,12 +51,19 @@ class TaskAdmin(ReadOnlyAdmin):
     search_fields = ("pk",)  # `get_search_results` does it all; this shows the box
     search_help_text = f"An id, or words of title, type or owner (newest {filters.WINDOW:,})"
     actions = None
-    fields = ("name", "id", "task_type", "account", "owner", "origin", "made", "parameters", "runs")
+    fields = ("name", "id", "task_type", "account", "owner", "origin", "made", "masked", "runs")
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the user may try to start tasks; each handler has its own permissions too."""
         return bool(request.user.has_perm("backgroundtasks.add_task"))
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say in the title whose tasks these are."""
+        title = {"title": f"Tasks of {scope.actor(request).account}"}
+        return super().changelist_view(request, title | (extra_context or {}))
 
     def add_view(
         self,
@@ -118,7 +125,7 @@ class TaskAdmin(ReadOnlyAdmin):
         return looks.moment(task.created_at)
 
     @admin.display(description="parameters")
-    def parameters(self, task: Task) -> str:
+    def masked(self, task: Task) -> str:
         return looks.code(secrets.mask(task.parameters))
 
     @admin.display(description="runs")

@@ -36,8 +36,8 @@ class Command(OperatorCommand):
             and queue.oldest.total_seconds() > max_age
         ]
         if late:
-            raise CommandError(f"{workers} workers beat, but {', and '.join(late)}.")
-        self.stdout.write(f"All well: {workers} workers beat, and no run waits too long.")
+            raise CommandError(f"Workers that beat: {workers}, but {', and '.join(late)}.")
+        self.stdout.write(f"All well. Workers that beat: {workers}; no run waits too long.")
 
 
 def _no_worker() -> str:

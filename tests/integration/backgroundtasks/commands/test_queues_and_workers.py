@@ -35,7 +35,7 @@ class TestCheckWorker:
         beat()
         waiting_for(seconds=5)
 
-        assert shell("check_worker") == "All well: 1 workers beat, and no run waits too long.\n"
+        assert shell("check_worker") == "All well. Workers that beat: 1; no run waits too long.\n"
 
     def test_says_that_no_worker_beats(self, shell: Callable[..., str]) -> None:
         with pytest.raises(CommandError) as never:
@@ -55,7 +55,7 @@ class TestCheckWorker:
             shell("check_worker", "--max-age", "30")
 
         assert str(refusal.value) == (
-            "1 workers beat, but the oldest run in the queue default has waited 90 s."
+            "Workers that beat: 1, but the oldest run in the queue default has waited 90 s."
         )
         assert refusal.value.returncode == 1
         assert shell("check_worker", "--max-age", "100").startswith("All well")
