@@ -7,7 +7,7 @@ import math
 from typing import Any, Final, Protocol
 
 from backgroundtasks import conf
-from backgroundtasks.api.errors import BadRequest, MediaTypeRefused, TooLarge
+from backgroundtasks.api.errors import BadRequest, MediaTypeRefused, Refused, TooLarge
 
 #: Objects and arrays within each other; no resource needs a tenth of it.
 DEPTH: Final = 64
@@ -53,8 +53,9 @@ def parse(body: bytes) -> Any:
     Return the JSON value of a body.
 
     Raises:
-        BadRequest: malformed, nested more than 64 deep, or with a value that no database
-            stores (NUL, half a surrogate pair, a number beyond a double).
+        BadRequest: malformed, nested more than 64 deep, or with what is no value: half a
+            surrogate pair, a number beyond a double.
+        Refused: a text holds NUL, which no database stores.
     """
     try:
         value = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
@@ -114,7 +115,7 @@ def _require_storable(value: Any) -> None:
 
 def _require_text(text: str) -> None:
     if "\0" in text:
-        raise BadRequest("A text holds a NUL character.")
+        raise Refused("A text holds a NUL character.")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -46,6 +46,15 @@ def require(serializer: serializers.Serializer[Any], given: Mapping[str, Any]) -
             continue
         for known, kinds, words in _TYPES:
             if isinstance(field, known):
-                if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                if not _fits(value, kinds):
                     raise BadRequest(f"The member {name} must be {words}.")
                 break
+
+
+def _fits(value: Any, kinds: tuple[type[Any], ...]) -> bool:
+    """Whether a JSON value is of one of these types; 5.0 is a whole number, true is none."""
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, float) and value.is_integer():
+        return int in kinds
+    return isinstance(value, kinds)

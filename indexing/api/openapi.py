@@ -46,6 +46,7 @@ kit.describe(
             name: {**kit.NULLABLE_TEXT, "description": words} for name, words in _PARAMETERS.items()
         },
     },
+    body_required=False,
     kinds=("application/json", "application/x-www-form-urlencoded"),
     query=kit.PAGING,
 )

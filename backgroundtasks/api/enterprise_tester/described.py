@@ -50,7 +50,6 @@ _START = {
     "example": {"Type": "Reindex", "Parameters": {"Optimize": True}},
 }
 _KNOWN_STATE = o.parameter("If-None-Match", o.TEXT, "An `ETag`.", where="header")
-_SKIP_TOKEN = o.parameter("$skiptoken", o.TEXT, "From `NextLink`.")
 
 o.component("BackgroundTask", o.entity(_RUN, optional=_END))
 o.component(
@@ -115,7 +114,7 @@ o.describe(
     views.BackgroundTasks,
     "get",
     {200: _following("BackgroundTaskItem")},
-    query=(*o.ODATA, _SKIP_TOKEN),
+    query=o.KEYSET_ODATA,
 )
 o.describe(
     views.BackgroundTasks,
@@ -143,12 +142,18 @@ o.describe(
     views.Messages,
     "get",
     {200: _following("BackgroundTaskMessage")},
-    query=(*o.PAGING, _SKIP_TOKEN),
+    query=o.KEYSET_PAGING,
 )
 o.describe(
     views.Events,
     "get",
-    {200: o.TEXT, 204: None},
+    {
+        200: {
+            **o.entity({"id": o.TEXT, "event": o.TEXT, "data": o.TEXT}),
+            "description": "One event; its data is a `BackgroundTask`.",
+        },
+        204: None,
+    },
     query=(o.parameter("Last-Event-ID", o.TEXT, "The last event seen.", where="header"),),
     refusals=(503,),
     answer_kind="text/event-stream",

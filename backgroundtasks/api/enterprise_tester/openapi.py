@@ -14,6 +14,7 @@ below an id; 400, 413, 415 with a body) is added by itself.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -92,23 +93,32 @@ def parameter(name: str, schema: Schema, description: str, *, where: str = "quer
     return {"name": name, "in": where, "schema": schema, "description": description}
 
 
-PAGING: Final = (
+def skip(most: int = 2**31 - 1) -> Schema:
+    """Return the parameter `$skip`."""
+    schema = {"type": "integer", "minimum": 0, "maximum": most}
+    return parameter("$skip", schema, "Items to leave out.")
+
+
+_PAGE: Final = (
     parameter("$top", {"type": "integer", "minimum": 0, "maximum": 1000}, "Items of a page: 25."),
-    parameter("$skip", {"type": "integer", "minimum": 0, "maximum": 10_000}, "Items to leave out."),
     parameter(
         "$inlinecount", {"type": "string", "enum": ["allpages", "none"]}, "Whether to count all."
     ),
 )
-ODATA: Final = (
-    *PAGING,
+_CHOICE: Final = (
     parameter("$filter", TEXT, "`Name eq 'x'`, `substringof('x', Name)`, `and`, `or`, `not`."),
     parameter("$orderby", TEXT, "`Name desc`."),
 )
+PAGING: Final = (*_PAGE, skip())
+ODATA: Final = (*PAGING, *_CHOICE)
+#: Of collections whose pages follow each other by `NextLink`.
+KEYSET_PAGING: Final = (*_PAGE, skip(10_000), parameter("$skiptoken", TEXT, "From `NextLink`."))
+KEYSET_ODATA: Final = (*KEYSET_PAGING, *_CHOICE)
 EXPAND: Final = parameter("$expand", TEXT, "Names from `Expands`, separated by commas.")
 TQL: Final = parameter("tql", TEXT, "A TQL query.")
 IDEMPOTENCY_KEY: Final = parameter(
     "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "A repetition with the same key and body is answered with the first one's run, for 24 hours.",
     where="header",
 )
@@ -255,7 +265,8 @@ class Generator(SchemaGenerator):
                 },
             },
         }
-        return schema
+        # Enumerations and the like become what they are on the wire.
+        return json.loads(json.dumps(schema))
 
 
 def only_ours(endpoints: list[tuple[str, str, str, Any]], **_kwargs: Any) -> list[Any]:

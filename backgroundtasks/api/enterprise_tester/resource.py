@@ -14,6 +14,7 @@ from backgroundtasks.api import authentication, body, json_types
 from backgroundtasks.api.enterprise_tester import errors
 from backgroundtasks.api.enterprise_tester.openapi import ResourceSchema
 from backgroundtasks.api.enterprise_tester.rendering import JsonRenderer
+from backgroundtasks.api.errors import BadRequest
 from backgroundtasks.handlers import permissions
 
 if TYPE_CHECKING:
@@ -111,9 +112,11 @@ class ResourceView(APIView):
         Return the body as a serializer validates it; members that it does not know are ignored.
 
         Raises:
-            BadRequest: a member of another JSON type.
+            BadRequest: no body, or a member of another JSON type.
             ValidationError: answered 403 with a `Message` that names each field.
         """
+        if self.request.stream is None:
+            raise BadRequest("The body is missing.")
         reader: Any = serializer(data=self.request.data, **kwargs)
         json_types.require(reader, self.request.data)
         reader.is_valid(raise_exception=True)
