@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from itertools import compress
 from json.encoder import encode_basestring
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection
-from django.db.models import F, QuerySet, TextField, Value
+from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Left
+from django.db.models.sql.compiler import SQLCompiler
 
-from indexing.sources import DocumentSource, Field, Kind, Path
+from indexing.sources import DocumentSource, Field, Kind, Path, Relation
 from indexing.words import fold_all, split_all
 
 #: Characters of each text that are indexed; a stack trace's first page says what it is about.
@@ -68,18 +69,114 @@ class Documents:
         return dataclasses.replace(self, **columns)
 
 
-def read_documents(source: DocumentSource, entities: QuerySet[Any]) -> Documents | None:
-    """Return the documents of these entities, by id; None when there are none."""
-    paths = [
+class Bare(Func):
+    """
+    A column, so that SQLite knows nothing of it.
+
+    Not its indexes: it prefers one on an equal value to one on a range, and would read a whole
+    account for each window of it. Nor its type: the driver would make objects of its values.
+    """
+
+    template = "%(expressions)s"
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        """Return it with the sign that says so."""
+        return super().as_sql(compiler, connection, template="+%(expressions)s", **extra)
+
+
+#: Ids after the first and up to the second, as the driver has them; None: no bound.
+Window = tuple[Any, Any]
+
+
+def between(column: str, window: Window) -> Q:
+    """Return that a column of ids is in a window."""
+    after, up_to = window
+    low = Q() if after is None else Q((f"{column}__gt", after))
+    return low if up_to is None else low & Q((f"{column}__lte", up_to))
+
+
+def raw(
+    entities: QuerySet[Any],
+    paths: Sequence[Path],
+    limit: int | None = None,
+    *,
+    descending: bool = False,
+) -> list[tuple[Any, ...]]:
+    """Return rows by id, as the driver gives them: Django's converters cost more than the rest."""
+    return _fetch(*_compiled(entities.order_by("-pk" if descending else "pk"), paths, limit))
+
+
+def raw_ids(entities: QuerySet[Any]) -> list[Any]:
+    """Return the entities' ids in order, as the driver has them."""
+    return [row for (row,) in raw(entities, ["pk"])]
+
+
+class Windowed:
+    """Rows as `raw` gives them, window by window, of a query that is put together only once."""
+
+    def __init__(
+        self,
+        query: Callable[[Window], QuerySet[Any]],
+        paths: Sequence[Path],
+        limit: int | None = None,
+    ) -> None:
+        self._query, self._paths, self._limit = query, paths, limit
+        self._bounds = uuid4(), uuid4()
+        self._known: dict[tuple[bool, bool], tuple[str, list[Any]]] = {}
+
+    def __call__(self, window: Window) -> list[tuple[Any, ...]]:
+        """Return the rows of a window."""
+        shape = window[0] is None, window[1] is None
+        if shape not in self._known:
+            stand_in = tuple(
+                None if open_ else bound for open_, bound in zip(shape, self._bounds, strict=True)
+            )
+            entities = self._query((stand_in[0], stand_in[1]))
+            self._known[shape] = _compiled(entities.order_by("pk"), self._paths, self._limit)
+        sql, params = self._known[shape]
+        values = dict(zip((bound.hex for bound in self._bounds), window, strict=True))
+        return _fetch(sql, [values.get(getattr(each, "hex", each), each) for each in params])
+
+
+def _compiled(
+    entities: QuerySet[Any], paths: Sequence[Path], limit: int | None
+) -> tuple[str, list[Any]]:
+    query = entities.values_list(*map(expression, paths))[:limit].query
+    sql, params = query.get_compiler(connection=connection).as_sql()
+    return sql, list(params)
+
+
+def _fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def expression(path: Path) -> Any:
+    """Return a path as an expression."""
+    return F(path) if isinstance(path, str) else path
+
+
+def _or_null(path: Path | None) -> Path:
+    return Value(None, output_field=TextField()) if path is None else path
+
+
+def document_paths(source: DocumentSource) -> list[Path]:
+    """Return what `documents_of` takes of each entity."""
+    return [
         "pk",
         source.account,
         _or_null(source.project),
         source.name,
-        _or_null(source.updated_at),
-        *(field.path for field in source.fields.values()),
+        Bare(expression(_or_null(source.updated_at))),
+        *(Bare(expression(field.path)) for field in source.fields.values()),
         *(Left(expression(path), MAX_TEXT, output_field=TextField()) for path in source.texts),
     ]
-    rows = raw(entities, paths)
+
+
+def documents_of(source: DocumentSource, rows: Sequence[tuple[Any, ...]]) -> Documents | None:
+    """Return the documents of entities, from rows of `document_paths`; None for none."""
     if not rows:
         return None
     ids, accounts, projects, named, moments, *others = zip(*rows, strict=True)
@@ -98,40 +195,18 @@ def read_documents(source: DocumentSource, entities: QuerySet[Any]) -> Documents
     )
 
 
-def read_relationships(source: DocumentSource, entities: QuerySet[Any]) -> list[Relationship]:
-    """Return the direct relationships that start at these entities."""
-    return [
+def relationship_paths(source: DocumentSource, relation: Relation) -> list[Path]:
+    """Return what `relationships_of` takes of each entity."""
+    return ["pk", source.account, relation.path]
+
+
+def relationships_of(relation: Relation, rows: Sequence[tuple[Any, ...]]) -> set[Relationship]:
+    """Return the relationships of one kind, from rows of `relationship_paths`."""
+    return {
         (account, relation.type, entity, other)
-        for relation in source.relationships
-        for entity, account, other in raw(entities, ["pk", source.account, relation.path])
+        for entity, account, other in rows
         if other is not None
-    ]
-
-
-def raw_ids(entities: QuerySet[Any], limit: int | None = None) -> list[Any]:
-    """Return the entities' ids in order, as the driver has them."""
-    return [row for (row,) in raw(entities, ["pk"], limit)]
-
-
-def raw(
-    entities: QuerySet[Any], paths: Sequence[Path], limit: int | None = None
-) -> list[tuple[Any, ...]]:
-    """Return rows by id, as the driver gives them: Django's converters cost more than the rest."""
-    query = entities.order_by("pk").values_list(*map(expression, paths))[:limit].query
-    sql, params = query.get_compiler(connection=connection).as_sql()
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
-
-
-def expression(path: Path) -> Any:
-    """Return a path as an expression."""
-    return F(path) if isinstance(path, str) else path
-
-
-def _or_null(path: Path | None) -> Path:
-    return Value(None, output_field=TextField()) if path is None else path
+    }
 
 
 def _fields(source: DocumentSource, columns: Sequence[Column], length: int) -> Sequence[str]:

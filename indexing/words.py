@@ -23,7 +23,8 @@ MAX_WORD = 200
 # Between texts while many are worked on as one; no text holds it, for PostgreSQL stores none.
 _SEPARATOR = "\0"
 _SPACES = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) != _SEPARATOR}
-_HUMP = re.compile(r"([a-z0-9])(?=[A-Z])|([A-Z])(?=[A-Z][a-z])")
+# The capital first: at every other letter the engine is done with one look.
+_HUMP = re.compile(r"(?=[A-Z])(?:(?<=[a-z0-9])|(?<=[A-Z])(?=[A-Z][a-z]))")
 _NOT_WORDS = re.compile(r"[^\w\0]|_")
 #: Scripts that put no space between words: each character is one.
 _UNSPACED = re.compile(r"([\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff])")
@@ -42,7 +43,7 @@ def terms(text: str) -> list[Term]:
     found: dict[str, Term] = {}
     for part in _spaced(text.replace(_SEPARATOR, " ")).split():
         word = _small(part)[:MAX_WORD]
-        pieces = tuple(_small(piece)[:MAX_WORD] for piece in _HUMP.sub(r"\1\2 ", part).split())
+        pieces = tuple(_small(piece)[:MAX_WORD] for piece in _HUMP.sub(" ", part).split())
         found[word] = Term(word, pieces if len(pieces) > 1 else ())
     return list(found.values())
 
@@ -70,7 +71,7 @@ def split_all(texts: Sequence[str]) -> list[str]:
     whole = _apart(_small(joined), texts)
     if whole is None:
         return [split_all([text.replace(_SEPARATOR, " ")])[0] for text in texts]
-    humps = _apart(_small(_HUMP.sub(r"\1\2 ", joined)), texts) or whole
+    humps = _apart(_small(_HUMP.sub(" ", joined)), texts) or whole
     return [
         words if words == pieces else f"{words} {pieces}"
         for words, pieces in zip(whole, humps, strict=True)

@@ -9,24 +9,36 @@ writes that happen meanwhile win.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
+from django.db.models import Window as Numbered
+from django.db.models.functions import RowNumber
 
-from indexing import backends
+from indexing import backends, rows
 from indexing.models import Document, Relationship
-from indexing.rows import Documents, expression, raw, raw_ids, read_documents, read_relationships
+from indexing.rows import (
+    Bare,
+    Documents,
+    Window,
+    Windowed,
+    between,
+    document_paths,
+    documents_of,
+    expression,
+    raw,
+    raw_ids,
+    relationship_paths,
+    relationships_of,
+)
 from indexing.sources import DocumentSource, Path, get
 
 #: Ids that one statement names at most.
 _CHUNK = 500
-
-#: A page of entities by id: `(after, up to and with]`, as the driver has ids; None: from the start.
-Window = tuple[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +50,21 @@ class Scope:
 
     def entities(self, source: DocumentSource) -> QuerySet[Any]:
         """Return the entities of a source that are in this scope."""
-        entities = _where(source.queryset(), source.account, self.account_id)
-        if self.project_id is None:
-            return entities
-        if source.project is None:
-            return entities.none()
-        return _where(entities, source.project, self.project_id)
+        if self.project_id is not None and source.project is None:
+            return source.queryset().none()
+        return _chosen(source, self._lookup(source))
+
+    def entities_by_id(self, source: DocumentSource) -> QuerySet[Any]:
+        """Return them for reading window by window."""
+        if self.project_id is not None and source.project is None:
+            return source.queryset().none()
+        return _chosen(source, self._lookup(source), wrap=Bare)
+
+    def _lookup(self, source: DocumentSource) -> dict[Path, Any]:
+        lookup: dict[Path, Any] = {source.account: self.account_id}
+        if self.project_id is not None and source.project is not None:
+            lookup[source.project] = self.project_id
+        return lookup
 
     def documents(self, source: DocumentSource) -> QuerySet[Document]:
         """Return the documents of a source that are in this scope."""
@@ -53,13 +74,16 @@ class Scope:
         )
 
 
-def _where(entities: QuerySet[Any], path: Path, value: UUID) -> QuerySet[Any]:
-    found: QuerySet[Any] = (
-        entities.filter(**{path: value})
-        if isinstance(path, str)
-        else entities.alias(_at=path).filter(_at=value)
-    )
-    return found
+def _chosen(
+    source: DocumentSource,
+    lookup: Mapping[Path, Any],
+    wrap: Callable[[Any], Any] = lambda given: given,
+) -> QuerySet[Any]:
+    entities = source.queryset()
+    for number, (path, value) in enumerate(lookup.items()):
+        name = f"chosen_{number}"
+        entities = entities.alias(**{name: wrap(expression(path))}).filter(**{name: value})
+    return entities
 
 
 # --- what an app calls when it wrote -------------------------------------------------------------
@@ -93,17 +117,18 @@ def index_batches(what: type[Model] | str, **lookup: Any) -> Iterator[int]:
 
     Args:
         what: The entities' model or entity type.
-        lookup: Which of them: `run_id=run.pk`.
+        lookup: Which of them, by equal values: `run_id=run.pk`.
 
     Yields:
         How many entities the batch had, after it was stored.
     """
     source = get(what)
-    entities = source.queryset().filter(**lookup)
-    for window, count in _windows(entities):
+    chosen: dict[Path, Any] = dict(lookup)
+    entities = _chosen(source, chosen, wrap=Bare)
+    for window in windows(_chosen(source, chosen)):
         with transaction.atomic():
             _lock(_within(source, window))
-            _store(source, _in_window(entities, window))
+            count = _store(source, _in_window(entities, window))
         yield count
 
 
@@ -141,32 +166,54 @@ def _lock(documents: QuerySet[Document]) -> None:
         list(documents.order_by("entity_id").select_for_update().values_list("pk"))
 
 
-def _store(source: DocumentSource, entities: QuerySet[Any]) -> None:
-    documents = read_documents(source, entities)
-    if documents is not None:
-        backends.current().write(documents, overwrite=True)
-        _relate(source, entities, documents.ids)
-
-
-def _relate(source: DocumentSource, entities: QuerySet[Any], ids: Sequence[Any]) -> int:
-    """Make the relationships that start at these entities what the database says; return how many."""
-    if not source.relationships:
+def _store(source: DocumentSource, entities: QuerySet[Any]) -> int:
+    documents = documents_of(source, raw(entities, document_paths(source)))
+    if documents is None:
         return 0
-    among = set(ids)
-    wanted = {each for each in read_relationships(source, entities) if each[2] in among}
-    stored: dict[Any, Any] = {}
-    for start in range(0, len(ids), _CHUNK):
-        starting = Relationship.objects.filter(source_id__in=ids[start : start + _CHUNK])
-        paths = ["pk", "account_id", "type", "source_id", "destination_id"]
-        stored |= {tuple(key): pk for pk, *key in raw(starting, paths)}
+    backends.current().write(documents, overwrite=True)
+    if source.relationships:
+        starting = raw(_starting_at(entities), _STORED_PATHS)
+        read = (raw(entities, relationship_paths(source, each)) for each in source.relationships)
+        _relate(starting, map(relationships_of, source.relationships, read))
+    return len(documents)
+
+
+_STORED_PATHS = ("pk", "account_id", "type", "source_id", "destination_id")
+
+
+def _starting_at(entities: QuerySet[Any]) -> QuerySet[Relationship]:
+    return Relationship.objects.filter(source_id__in=entities.order_by().values("pk"))
+
+
+def _relate(
+    starting: Sequence[tuple[Any, ...]],
+    declared: Iterable[set[rows.Relationship]],
+    held: set[Any] | None = None,
+) -> int:
+    """
+    Make the stored relationships what the database says.
+
+    Args:
+        starting: Those stored that start at the entities, as `_STORED_PATHS`.
+        declared: What the database says, by declaration.
+        held: Only those that start at these ids; None: all.
+
+    Returns:
+        How many there are.
+    """
+    stored = {tuple(key): pk for pk, *key in starting}
+    wanted = set().union(*declared)
+    if held is not None:
+        stored = {key: pk for key, pk in stored.items() if key[2] in held}
+        wanted = {key for key in wanted if key[2] in held}
     stale = [pk for key, pk in stored.items() if key not in wanted]
     for start in range(0, len(stale), _CHUNK):
         Relationship.objects.filter(pk__in=stale[start : start + _CHUNK]).delete()
-    backends.current().relate(sorted(wanted - stored.keys()))
+    backends.current().relate([key for key in wanted if key not in stored])
     return len(wanted)
 
 
-def _drop(source: DocumentSource, ids: Sequence[UUID]) -> int:
+def _drop(source: DocumentSource, ids: Sequence[Any]) -> int:
     if not ids:
         return 0
     documents = Document.objects.filter(entity_type=source.entity_type, entity_id__in=ids)
@@ -178,14 +225,18 @@ def _drop(source: DocumentSource, ids: Sequence[UUID]) -> int:
 # --- what a rebuild does, a window at a time -----------------------------------------------------
 
 
-def _windows(entities: QuerySet[Any], after: Any = None) -> Iterator[tuple[Window, int]]:
-    """Yield windows over all entities by id, with the number of entities when it was looked."""
-    while True:
-        page = raw_ids(_in_window(entities, (after, None)), backends.current().BATCH)
-        if not page:
-            return
-        yield (after, page[-1]), len(page)
-        after = page[-1]
+def windows(entities: QuerySet[Any], after: Any = None) -> list[Window]:
+    """Return windows over the entities by id, up to the last one that there is now."""
+    left = _in_window(entities, (after, None))
+    last = raw(left, ["pk"], 1, descending=True)
+    if not last:
+        return []
+    size = backends.current().BATCH
+    numbered = left.annotate(place=Numbered(RowNumber(), order_by=F("pk").asc()))
+    ends = raw_ids(numbered.annotate(rest=F("place") % size).filter(rest=0))
+    if not ends or ends[-1] != last[0][0]:
+        ends.append(last[0][0])
+    return list(zip([after, *ends], ends, strict=False))
 
 
 def rebuild_documents(
@@ -202,14 +253,15 @@ def rebuild_documents(
     Yields:
         `(id up to which all is stored, number of entities)` after each batch's transaction.
     """
-    entities = scope.entities(source)
-    for window, count in _windows(entities, after):
+    entities = scope.entities_by_id(source)
+    read = Windowed(lambda window: _in_window(entities, window), document_paths(source))
+    for window in windows(scope.entities(source), after):
         with transaction.atomic():
-            held = _hold(_within(source, window))
-            documents = read_documents(source, _in_window(entities, window))
+            held = _hold(source, window)
+            documents = documents_of(source, read(window))
             if documents is not None:
                 _write(documents, held)
-        yield window[1], count
+        yield window[1], len(documents or ())
 
 
 def _write(documents: Documents, held: set[Any] | None) -> None:
@@ -227,13 +279,20 @@ def rebuild_relationships(
     source: DocumentSource, scope: Scope, after: Any = None
 ) -> Iterator[tuple[Any, int]]:
     """Make the relationships of all entities in the scope right; like `rebuild_documents`."""
-    entities = scope.entities(source)
-    for window, _ in _windows(entities, after):
+    if not source.relationships:
+        return
+    entities = scope.entities_by_id(source)
+    read_stored = Windowed(lambda window: _starting_at(_in_window(entities, window)), _STORED_PATHS)
+    readers = [
+        Windowed(lambda window: _in_window(entities, window), relationship_paths(source, each))
+        for each in source.relationships
+    ]
+    for window in windows(scope.entities(source), after):
         with transaction.atomic():
-            held = _hold(_within(source, window))
-            inside = _in_window(entities, window)
-            ids = raw_ids(inside)
-            count = _relate(source, inside, ids if held is None else [i for i in ids if i in held])
+            held = _hold(source, window)
+            read = (reader(window) for reader in readers)
+            declared = map(relationships_of, source.relationships, read)
+            count = _relate(read_stored(window), declared, held)
         yield window[1], count
 
 
@@ -251,30 +310,28 @@ def sweep(source: DocumentSource, scope: Scope) -> Iterator[int]:
     Yields:
         How many, after each batch.
     """
-    documents = scope.documents(source).order_by("entity_id")
-    entities = source.queryset()
-    after = None
-    while True:
-        page = documents if after is None else documents.filter(entity_id__gt=after)
-        ids = list(page.values_list("entity_id", flat=True)[:_CHUNK])
-        if not ids:
-            return
-        there = set(entities.filter(pk__in=ids).values_list("pk", flat=True))
-        yield _drop_gone(source, [each for each in ids if each not in there])
-        after = ids[-1]
+    documents, entities = scope.documents(source), source.queryset()
+
+    def gone(window: Window) -> QuerySet[Document]:
+        there = _in_window(entities, window).order_by().values("pk")
+        return documents.filter(between("entity_id", window)).exclude(entity_id__in=there)
+
+    read = Windowed(gone, ["entity_id"], _CHUNK)
+    spans = windows(scope.entities(source))
+    for window in [*spans, (spans[-1][1] if spans else None, None)]:
+        while ids := [each for (each,) in read(window)]:
+            yield _drop_gone(source, ids)
 
 
-def _drop_gone(source: DocumentSource, ids: Sequence[UUID]) -> int:
+def _drop_gone(source: DocumentSource, ids: Sequence[Any]) -> int:
     """Drop these documents; look again first, for one may have been made since."""
-    if not ids:
-        return 0
     with transaction.atomic():
         _lock(Document.objects.filter(entity_type=source.entity_type, entity_id__in=ids))
-        there = set(source.queryset().filter(pk__in=ids).values_list("pk", flat=True))
+        there = set(raw_ids(source.queryset().filter(pk__in=ids)))
         return _drop(source, [each for each in ids if each not in there])
 
 
-def _hold(documents: QuerySet[Document]) -> set[Any] | None:
+def _hold(source: DocumentSource, window: Window) -> set[Any] | None:
     """
     Lock the documents that nobody else holds, without waiting; None: all are ours.
 
@@ -283,18 +340,14 @@ def _hold(documents: QuerySet[Document]) -> set[Any] | None:
     """
     if not connection.features.has_select_for_update:
         return None
-    ours = documents.select_for_update(skip_locked=True)
+    ours = _within(source, window).select_for_update(skip_locked=True)
     return set(ours.values_list("entity_id", flat=True))
 
 
 def _in_window(entities: QuerySet[Any], window: Window) -> QuerySet[Any]:
-    after, up_to = window
-    if after is not None:
-        entities = entities.filter(pk__gt=after)
-    return entities if up_to is None else entities.filter(pk__lte=up_to)
+    return entities.filter(between("pk", window))
 
 
 def _within(source: DocumentSource, window: Window) -> QuerySet[Document]:
-    after, up_to = window
-    documents = Document.objects.filter(entity_type=source.entity_type, entity_id__lte=up_to)
-    return documents if after is None else documents.filter(entity_id__gt=after)
+    documents = Document.objects.filter(entity_type=source.entity_type)
+    return documents.filter(between("entity_id", window))

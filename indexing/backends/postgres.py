@@ -13,7 +13,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from indexing.rows import Documents, Relationship
 from indexing.words import MAX_WORD, Term
 
-BATCH = 1_000
+BATCH = 2_000
 
 _INSERT = """
 INSERT INTO indexing_document (account_id, entity_type, entity_id, project_id, name, name_key,
@@ -24,10 +24,17 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::time
      AS given (account_id, entity_id, project_id, name, name_key, updated_at, fields, words)
 ON CONFLICT (entity_type, entity_id) DO
 """
+# What has not changed is not written again: a rebuild of a good index leaves no dead rows.
 _OVERWRITE = """
 UPDATE SET
-    project_id = excluded.project_id, name = excluded.name, name_key = excluded.name_key,
-    updated_at = excluded.updated_at, fields = excluded.fields, words = excluded.words
+    account_id = excluded.account_id, project_id = excluded.project_id, name = excluded.name,
+    name_key = excluded.name_key, updated_at = excluded.updated_at, fields = excluded.fields,
+    words = excluded.words
+WHERE (indexing_document.account_id, indexing_document.project_id, indexing_document.name,
+       indexing_document.name_key, indexing_document.updated_at, indexing_document.fields,
+       indexing_document.words)
+    IS DISTINCT FROM (excluded.account_id, excluded.project_id, excluded.name, excluded.name_key,
+                      excluded.updated_at, excluded.fields, excluded.words)
 """
 
 

@@ -11,23 +11,30 @@ from django.db.models import BooleanField, Expression, F, Func, Value
 from indexing.rows import Documents, Relationship
 from indexing.words import Term
 
-BATCH = 500
+BATCH = 1_000
 #: Pages that one step of `optimize` merges at most; about 50 ms.
 _MERGE_PAGES = 500
 
+# What has not changed is not written again: a rebuild of a good index costs little more than reading.
 _DOCUMENT = """
 INSERT INTO indexing_document (account_id, entity_type, entity_id, project_id, name, name_key,
                                updated_at, fields)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (entity_type, entity_id) DO UPDATE SET
-    project_id = excluded.project_id, name = excluded.name, name_key = excluded.name_key,
-    updated_at = excluded.updated_at, fields = excluded.fields
+    account_id = excluded.account_id, project_id = excluded.project_id, name = excluded.name,
+    name_key = excluded.name_key, updated_at = excluded.updated_at, fields = excluded.fields
+WHERE account_id <> excluded.account_id OR project_id IS NOT excluded.project_id
+    OR name <> excluded.name OR name_key <> excluded.name_key
+    OR updated_at IS NOT excluded.updated_at OR fields <> excluded.fields
 """
 # Deletes of a contentless table came with SQLite 3.43, so this one keeps its words.
 _WORDS = """
 INSERT OR REPLACE INTO indexing_words (rowid, name, text)
-SELECT id, %s, %s FROM indexing_document
-WHERE entity_type = %s AND entity_id = %s
+SELECT document.id, given.name, given.text
+FROM (SELECT %s AS name, %s AS text) AS given, indexing_document AS document
+    LEFT JOIN indexing_words AS stored ON stored.rowid = document.id
+WHERE document.entity_type = %s AND document.entity_id = %s
+    AND (stored.name IS NOT given.name OR stored.text IS NOT given.text)
 """
 
 
