@@ -71,6 +71,7 @@ class AutomatedTestRun(models.Model):
         indexes = [
             models.Index(fields=["account", "stage", "imported_at"], name="run_by_account"),
             models.Index(fields=["assignment", "stage", "imported_at"], name="run_by_assignment"),
+            models.Index(fields=["-imported_at", "id"], name="run_by_import"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,176 @@
+"""Operators' pages of test results."""
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from backgroundtasks.handlers import Actor
+from tests.support import factories
+from tests.support.http import Caller
+from tests.support.projects import AssignmentFactory, NodeFactory, RunFactory
+from tickets.models import AutomatedTest, AutomatedTestRun, ResultNode
+
+pytestmark = pytest.mark.django_db
+
+ADMIN = "/admin/tickets"
+MODELS = [
+    "project",
+    "executionpackage",
+    "automatedtest",
+    "automatedtestassignment",
+    "automatedtestrun",
+    "resultnode",
+]
+
+
+@pytest.fixture
+def root() -> Client:
+    """A superuser's browser."""
+    client = Client()
+    client.force_login(factories.UserFactory.create(is_superuser=True, is_staff=True))
+    return client
+
+
+@pytest.fixture
+def member() -> Actor:
+    """A member of an account who may look into the admin."""
+    actor = factories.actor(is_staff=True)
+    actor.user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="tickets", codename__startswith="view_")
+    )
+    return actor
+
+
+@pytest.fixture
+def desk(member: Actor) -> Client:
+    """That member's browser."""
+    client = Client()
+    client.force_login(member.user)
+    return client
+
+
+def listed(client: Client, model: str, **query: Any) -> list[Any]:
+    answer = client.get(f"{ADMIN}/{model}/?{urlencode(query)}")
+    assert answer.status_code == 200, answer
+    return list(answer.context["cl"].result_list)
+
+
+def one_of_each(actor: Actor | None = None) -> ResultNode:
+    account = {"assignment__automated_test__project__account": actor.account} if actor else {}
+    run = RunFactory.create(status="Failed", failed=1, **account)
+    node: ResultNode = NodeFactory.create(
+        run=run, name="refund_is_rounded", status="Failed", needs_attention=True
+    )
+    return node
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_has_a_list_and_a_page(root: Client, model: str) -> None:
+    node = one_of_each()
+
+    [row] = listed(root, model)
+
+    answer = root.get(f"{ADMIN}/{model}/{row.pk}/change/")
+    assert answer.status_code == 200
+    assert str(row.pk) in answer.content.decode()
+    assert ResultNode.objects.get() == node
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("word", ["Needle", "needle"])
+def test_every_list_can_be_searched(root: Client, model: str, word: str) -> None:
+    for name in ("Needle in hay", "Other"):
+        node = one_of_each()
+        run = node.run
+        for row in (
+            run.assignment.package.project,
+            run.assignment.package,
+            run.assignment.automated_test,
+            node,
+        ):
+            row.name = name
+            row.save()
+
+    assert len(listed(root, model)) == 2
+    assert len(listed(root, model, q=word)) == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_member_sees_the_own_account_only(desk: Client, member: Actor, model: str) -> None:
+    one_of_each()
+    theirs = one_of_each(member)
+    foreign = ResultNode.objects.exclude(pk=theirs.pk).get()
+
+    [row] = listed(desk, model)
+
+    assert desk.get(f"{ADMIN}/{model}/{row.pk}/change/").status_code == 200
+    if model == "resultnode":
+        assert row == theirs
+        assert desk.get(f"{ADMIN}/{model}/{foreign.pk}/change/").status_code == 302
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("page", ["add/", "{}/delete/"])
+def test_nobody_adds_or_deletes(root: Client, model: str, page: str) -> None:
+    one_of_each()
+    [row] = listed(root, model)
+
+    assert root.get(f"{ADMIN}/{model}/{page.format(row.pk)}").status_code == 403
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_never_counts_its_whole_table(
+    root: Client, model: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(5):
+        one_of_each()
+    listed(root, model)
+
+    with django_assert_max_num_queries(8) as asked:
+        listed(root, model)
+
+    counts = [query["sql"] for query in asked.captured_queries if "COUNT(" in query["sql"]]
+    assert all("LIMIT" in sql for sql in counts)
+
+
+def test_a_runs_page_leads_to_all_of_its_nodes(root: Client) -> None:
+    failed = one_of_each()
+    passed = NodeFactory.create(run=failed.run, name="passes")
+    NodeFactory.create(name="elsewhere")
+
+    page = root.get(f"{ADMIN}/automatedtestrun/").content.decode()
+    [link] = re.findall(rf'href="({ADMIN}/resultnode/[^"]*{failed.run_id})"', page)
+
+    assert listed(root, "resultnode") == [failed]
+    answer = root.get(link)
+    assert set(answer.context["cl"].result_list) == {failed, passed}
+
+
+def test_staged_runs_are_shown_to_operators(root: Client) -> None:
+    RunFactory.create(stage="staged", imported_at=None)
+
+    assert [run.stage for run in listed(root, "automatedtestrun", stage__exact="staged")] == [
+        "staged"
+    ]
+    assert not AutomatedTestRun.objects.shown().exists()
+
+
+def test_a_name_that_was_put_right_is_found_by_search(root: Client) -> None:
+    caller = Caller()
+    assignment = AssignmentFactory.create(automated_test__project__account=caller.actor.account)
+    test = assignment.automated_test
+
+    answer = root.post(
+        f"{ADMIN}/automatedtest/{test.pk}/change/",
+        {"name": "Checkout", "type": "UnitTest", "configuration": "{}"},
+    )
+
+    assert answer.status_code == 302, answer.content.decode()
+    assert AutomatedTest.objects.get().name == "Checkout"
+    found = caller.get("/api/search?tql=Name%20~%20checkout").json()["Items"]
+    assert {item["EntityType"] for item in found} == {"AutomatedTest", "AutomatedTestAssignment"}

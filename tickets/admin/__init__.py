@@ -1,0 +1,17 @@
+"""Operators' pages of test results: one module per model."""
+
+from tickets.admin.assignments import AssignmentAdmin
+from tickets.admin.automated_tests import AutomatedTestAdmin
+from tickets.admin.execution_packages import ExecutionPackageAdmin
+from tickets.admin.nodes import NodeAdmin
+from tickets.admin.projects import ProjectAdmin
+from tickets.admin.runs import RunAdmin
+
+__all__ = [
+    "AssignmentAdmin",
+    "AutomatedTestAdmin",
+    "ExecutionPackageAdmin",
+    "NodeAdmin",
+    "ProjectAdmin",
+    "RunAdmin",
+]

@@ -1,0 +1,80 @@
+"""
+The base of all pages: of the user's accounts, without counting whole tables.
+
+What hangs together (a package and its project, a run and its nodes) is made by the API and
+by imports, which check it; here names and descriptions can be put right.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.utils.functional import cached_property
+
+from indexing import documents
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.db.models import Model, QuerySet
+    from django.http import HttpRequest
+
+
+class BoundedPaginator(Paginator):
+    """Counts at most `limit` rows and pages through those; filters and search reach the rest."""
+
+    limit = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        """Return how many rows there are, at most `limit`."""
+        rows: Any = self.object_list
+        return int(rows.order_by()[: self.limit].count())
+
+
+class AccountPages(admin.ModelAdmin):
+    """Rows of the accounts that the user belongs to; of all, for a superuser."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    # Facets count the whole table once for every choice of every filter.
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+    #: From the model to the account.
+    account_path: ClassVar[str] = "account"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return what the user may look into."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        user = cast("User", request.user)
+        if user.is_superuser:
+            return rows
+        return rows.filter(**{f"{self.account_path}__in": user.accounts.all()})
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: what is made must fit together, and the API sees to that."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: a page that lists all that goes with a project would never end."""
+        return False
+
+
+class EditablePages(AccountPages):
+    """Pages of rows that may be put right; the search index follows."""
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: Any) -> None:
+        """Store the row and what search finds of it, together."""
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            documents.index(type(obj), [obj.pk])
+
+
+class ReadOnlyPages(AccountPages):
+    """Pages that only show."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
