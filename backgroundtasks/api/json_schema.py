@@ -61,13 +61,19 @@ def of_serializer(serializer: Serializer[Any], *, closed: bool = True) -> dict[s
 
 
 def of_field(field: Any) -> dict[str, Any]:
-    """Return the schema of one field; one of an unknown class takes any value."""
+    """
+    Return the schema of one field; one of an unknown class takes any value.
+
+    A field class that takes something else than its base says so by `json_schema`.
+    """
     schema = _shape(field)
     if field.help_text:
         schema["description"] = str(field.help_text)
     default = field.default
     if default is not fields.empty and not callable(default):
         schema["default"] = None if default is None else field.to_representation(default)
+    if field.allow_null and "anyOf" in schema:
+        schema["anyOf"] = [*schema["anyOf"], {"type": "null"}]
     if field.allow_null and "type" in schema:
         schema["type"] = [schema["type"], "null"]
         if "enum" in schema:
@@ -76,6 +82,9 @@ def of_field(field: Any) -> dict[str, Any]:
 
 
 def _shape(field: Any) -> dict[str, Any]:
+    own: dict[str, Any] | None = getattr(field, "json_schema", None)
+    if own is not None:
+        return dict(own)
     if isinstance(field, serializers.ListSerializer | fields.ListField):
         return {"type": "array", "items": of_field(field.child)}
     if isinstance(field, fields.DictField):

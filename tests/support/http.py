@@ -19,6 +19,7 @@ from django.test import Client
 from backgroundtasks import operations
 from tests.support import factories
 from tests.support.waiting import wait_for
+from tests.support.workers import environment
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -76,11 +77,14 @@ def _named(headers: dict[str, str]) -> dict[str, str]:
 
 
 class Server:
-    """The web server as a process, on the test's own database; a context."""
+    """
+    The web server as a process, on the test's own database; a context.
 
-    def __init__(self, **environment: str) -> None:
-        from tests.support.workers import environment as of_this_test
+    Args:
+        numbers: Of `settings.TASKCENTER`; floats are seconds.
+    """
 
+    def __init__(self, **numbers: float) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -89,7 +93,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "scripts.web"],
             cwd=ROOT,
-            env={**of_this_test(), "PORT": str(port), "WEB_PROCESSES": "1", **environment},
+            env={**environment(**numbers), "PORT": str(port), "WEB_PROCESSES": "1"},
             stdout=self._log,
             stderr=self._log,
             start_new_session=True,
