@@ -14,6 +14,8 @@ _LARGEST: Final = 2**31 - 1
 class GuidField(serializers.UUIDField):
     """A GUID in any letter case; the vendor's clients send all zeros, or nothing, for none."""
 
+    json_schema = {"anyOf": [{"type": "string", "format": "uuid"}, {"const": ""}]}
+
     def run_validation(self, data: Any = serializers.empty) -> Any:
         """Return the id, or None."""
         value = super().run_validation(None if data == "" else data)
