@@ -53,16 +53,20 @@ class Keeper:
                     str(error).partition("\n")[0],
                 )
             connection.close()
+        except Exception:
+            # One run that nobody can settle must not end the command with all its workers.
+            logger.exception("keeper.round_failed; it goes on with the next round")
 
     def _round(self) -> None:
         now = self._monotonic()
         if now - self._last_good > conf.LEASE.total_seconds() / 2:
             # The database was away, or this machine slept: workers could not renew either.
-            # They get the time for it before their runs are taken from them.
-            self._patient_until = now + 2 * conf.HEARTBEAT.total_seconds()
+            self._be_patient()
         arrows.promote_due()
         reaper.reap_dead_workers()
-        if now >= self._patient_until:
+        if reaper.leases_wait_for_a_lock():
+            self._be_patient()
+        if self._monotonic() >= self._patient_until:
             reaper.reap_expired_leases()
         reaper.enforce_timeouts()
         reaper.enforce_cancels()
@@ -73,6 +77,10 @@ class Keeper:
         if self._lost:
             self._lost = False
             logger.warning("keeper.database_back")
+
+    def _be_patient(self) -> None:
+        """Give the workers the time to renew before their runs are taken from them."""
+        self._patient_until = self._monotonic() + 2 * conf.HEARTBEAT.total_seconds()
 
     def _flush(self) -> None:
         """Delete what has outlived its use."""
