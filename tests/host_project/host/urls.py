@@ -1,0 +1,9 @@
+"""The one line of ours."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("backgroundtasks.urls")),
+]
