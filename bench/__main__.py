@@ -8,6 +8,7 @@ the absolute numbers are this machine's, in this minute.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines: list[Line] = []
     failed = False
     began = time.monotonic()
+    _say(f"{os.cpu_count()} cores, {_busy()}")
     for name in wanted.names or MEASURES:
         for vendor in _databases(wanted.database):
             _say(f"{time.monotonic() - began:4.0f} s  {name} on {vendor} …")
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     missed = [line for line in lines if line.met is False]
     print(
         f"\n{len(lines)} measures in {time.monotonic() - began:.0f} s, "
-        f"{len([line for line in lines if line.met])} goals met, {len(missed)} missed."
+        f"{len([line for line in lines if line.met])} goals met, {len(missed)} missed; {_busy()}."
     )
     return 1 if failed else 0
 
@@ -70,6 +72,11 @@ def _databases(wanted: str) -> list[str]:
         return ["sqlite", "postgres"]
     _say("No PostgreSQL server answers: SQLite only (BENCH_POSTGRES names one).")
     return ["sqlite"]
+
+
+def _busy() -> str:
+    """Return how busy the machine was in the last minute: above its cores, times say little."""
+    return f"load {os.getloadavg()[0]:.1f}"
 
 
 def _say(text: str) -> None:

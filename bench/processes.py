@@ -41,9 +41,7 @@ def wait_for(
 class Service:
     """A command of this checkout's Python, with all that it starts; a context."""
 
-    def __init__(
-        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path
-    ) -> None:
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -53,9 +51,8 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                preexec_fn=partial(
-                    death_signal.ask_for, signal.SIGTERM, parent=os.getpid()
-                ),  # safe: the bench has one thread when it starts something
+                # Safe: the bench has one thread.
+                preexec_fn=partial(death_signal.ask_for, signal.SIGTERM, parent=os.getpid()),  # noqa: PLW1509
             )
 
     @property

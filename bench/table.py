@@ -22,7 +22,7 @@ class Goal:
 
     def __str__(self) -> str:
         return f"{'≥' if self.sign == '>=' else '≤'} {number(self.bound)}" + (
-            " ×" if self.of == "ratio" else ""
+            " x" if self.of == "ratio" else ""
         )
 
 
@@ -93,7 +93,7 @@ def spread(ratios: Sequence[float]) -> str:
     if not ratios:
         return ""
     text = number(statistics.median(ratios))
-    return f"{text} ({number(min(ratios))}–{number(max(ratios))})" if len(ratios) > 1 else text
+    return f"{text} ({number(min(ratios))} to {number(max(ratios))})" if len(ratios) > 1 else text
 
 
 def drawn(lines: Iterable[Line]) -> str:

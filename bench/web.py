@@ -61,9 +61,7 @@ class Web:
         """Return the requests a second."""
         return self.load(request, seconds=seconds, connections=connections).rate
 
-    def load(
-        self, request: Request, *, seconds: float, connections: int = CONNECTIONS
-    ) -> Measured:
+    def load(self, request: Request, *, seconds: float, connections: int = CONNECTIONS) -> Measured:
         """Send a request again and again."""
         self.service.require_life()
         return load(replace(request, port=self.port), connections=connections, seconds=seconds)

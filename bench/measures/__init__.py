@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from bench.measures.engine import engine
 from bench.measures.http import http
+from bench.measures.imports import imports
+from bench.measures.pages import pages
+from bench.measures.progress import progress
+from bench.measures.reindex import reindex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,5 +19,9 @@ if TYPE_CHECKING:
 
 MEASURES: Final[dict[str, Callable[[Bench], Iterator[Line]]]] = {
     "engine": engine,
+    "progress": progress,
     "http": http,
+    "import": imports,
+    "reindex": reindex,
+    "list": pages,
 }

@@ -12,7 +12,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench.processes import BenchFailed, Service, wait_for
+from bench.processes import BenchFailed, Service
 from bench.rounds import interleaved
 from bench.table import Goal, Line
 
@@ -169,11 +169,15 @@ def _end_to_end(bench: Bench) -> Line:
     count = bench.some(3_000, 300)
     found = interleaved(
         {
-            "ours": lambda: count
-            / bench.ours("bench.ours.submit_until_done", task_type="Nothing", count=count),
-            "stock": lambda: count
-            / bench.stock("bench.stock.calls.submit_until_done", count=count),
+            "ours": lambda: (
+                count / bench.ours("bench.ours.submit_until_done", task_type="Nothing", count=count)
+            ),
+            "stock": lambda: (
+                count / bench.stock("bench.stock.calls.submit_until_done", count=count)
+            ),
         },
         bench.rounds,
     )
-    return Line("end to end, one submitter", bench.vendor, "/s", found["ours"], found["stock"], STOCK)
+    return Line(
+        "end to end, one submitter", bench.vendor, "/s", found["ours"], found["stock"], STOCK
+    )

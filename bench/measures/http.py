@@ -61,6 +61,7 @@ def _reads(bench: Bench, ours: Web, stock: Web, bare: Web, run_id: str) -> Itera
             "bare": lambda: bare.rate(row, seconds=seconds),
         },
         bench.rounds,
+        rehearsed=not bench.quick,
     )
     get = "GET /api/backgroundtask/{id}"
     yield Line(
@@ -100,11 +101,12 @@ def _tail(bench: Bench, ours: Web, stock: Web, run_id: str) -> Line:
             "stock": lambda: tail(stock, f"/run/{run_id}"),
         },
         bench.rounds,
+        rehearsed=not bench.quick,
     )
     return Line(
         "GET, one connection, p99 by p50",
         bench.vendor,
-        "×",
+        "times",
         found["ours"],
         found["stock"],
         "bare view, same settings",
@@ -122,6 +124,7 @@ def _starts(bench: Bench, ours: Web, stock: Web) -> Iterator[Line]:
             "stock": lambda: stock.rate(stock.post("/jobs", body), seconds=seconds),
         },
         bench.rounds,
+        rehearsed=not bench.quick,
     )
     yield Line(
         "POST /api/backgroundtasks",
@@ -176,7 +179,9 @@ def _streams(bench: Bench, token: str) -> Line:
                 return web.rate(web.request(paths[0]), seconds=seconds)
 
         found = interleaved(
-            {"ours": lambda: rate(busy, calm), "without": lambda: rate(calm, busy)}, bench.rounds
+            {"ours": lambda: rate(busy, calm), "without": lambda: rate(calm, busy)},
+            bench.rounds,
+            rehearsed=not bench.quick,
         )
     return Line(
         f"GET beside {_STREAMS} event streams",

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
 
-def livez(request: HttpRequest) -> HttpResponse:
+def livez(_request: HttpRequest) -> HttpResponse:
     """Say that the process answers."""
     return HttpResponse("ok")
 
 
-def run(request: HttpRequest, run_id: UUID) -> JsonResponse:
+def run(_request: HttpRequest, run_id: UUID) -> JsonResponse:
     """Read a run by its primary key, and show it: a bare view."""
     row = TaskStatus.objects.get(pk=run_id)
     return JsonResponse(

@@ -1,0 +1,92 @@
+"""Every measure of `make bench` runs, and says what it found; how fast is not for tests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from bench import load, table
+from bench.measures import MEASURES
+from bench.processes import BenchFailed
+
+ROOT = Path(__file__).resolve().parents[3]
+
+FOUND = {
+    "engine": ["one submission", "submit_many", "drain, short", "pick-up", "end to end"],
+    "progress": ["context.progress()"],
+    "http": ["GET /api/backgroundtask/{id}, 304", "POST to complete", "event streams"],
+    "import": ["AutomatedTestImport"],
+    "reindex": ["Reindex"],
+    "list": ["first page of", "page 1,000 of"],
+}
+
+
+def test_every_measure_is_seen_here() -> None:
+    assert set(FOUND) == set(MEASURES)
+
+
+@pytest.mark.acceptance
+@pytest.mark.skipif(sys.platform != "linux", reason="the workers are for Linux")
+@pytest.mark.parametrize("name", FOUND)
+def test_a_measure_finds_what_it_names(name: str) -> None:
+    vendor = "sqlite" if connection.vendor == "sqlite" else "postgres"
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", name, "--quick", "--database", vendor],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for measure in FOUND[name]:
+        assert measure in done.stdout
+
+
+def test_an_unknown_measure_is_refused_with_the_known_ones() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "engines"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no measure engines: engine, progress" in done.stderr
+
+
+def test_a_line_is_met_when_the_medians_keep_every_goal() -> None:
+    twice = [table.Goal(">=", 2), table.Goal("<=", 30, "ours")]
+    assert table.Line("m", "sqlite", "ms", [10, 20, 90], [5, 5, 5], goals=twice).met is True
+    assert table.Line("m", "sqlite", "ms", [10, 40, 90], [5, 5, 5], goals=twice).met is False
+    assert table.Line("m", "sqlite", "ms", [9, 9, 90], [5, 5, 5], goals=twice).met is False
+    assert table.Line("m", "sqlite", "ms", [1], [1]).met is None
+
+
+def test_a_line_shows_the_median_of_the_ratios_and_their_range() -> None:
+    line = table.Line("m", "sqlite", "/s", [3000, 100, 200], [1000, 100, 100])
+    assert line.cells()[2:6] == ["200 /s", "100 /s", "", "2 (1 to 3)"]
+
+
+class TestLoad:
+    @pytest.fixture(params=["wrk", "python"])
+    def generator(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        if request.param == "python":
+            monkeypatch.setattr(load, "_WRK", None)
+        elif load._WRK is None:
+            pytest.skip("wrk is not installed")
+
+    def test_answers_are_counted(self, generator: None, live_server: object) -> None:
+        port = int(str(live_server).rpartition(":")[2])
+        found = load.load(load.Request(port, "/livez"), connections=2, seconds=1)
+        assert found.requests > 0
+        assert found.seconds >= 0.9
+        assert 0 < found.p50 <= found.p99
+
+    def test_a_refusal_is_no_answer(self, generator: None, live_server: object) -> None:
+        port = int(str(live_server).rpartition(":")[2])
+        with pytest.raises(BenchFailed, match="GET /api/backgroundtask/x"):
+            load.load(load.Request(port, "/api/backgroundtask/x"), connections=1, seconds=1)
