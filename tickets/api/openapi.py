@@ -267,7 +267,9 @@ kit.describe(
     query=(
         kit.EXPAND,
         kit.parameter(
-            "status", kit.TEXT, "Only these, separated by commas; `Warning` is a flaky pass."
+            "status",
+            {"type": "string", "enum": [*Status, "Warning"]},
+            "Only these; several with commas. `Warning` is a pass after a flaky failure.",
         ),
     ),
     refusals=(400,),
