@@ -146,6 +146,8 @@ STORAGES = {
 
 _HTTPS = _flag("TASKCENTER_HTTPS", default=False)
 SECURE_SSL_REDIRECT = _HTTPS
+# Supervisors and load balancers ask on the machine itself, without TLS.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
 SESSION_COOKIE_SECURE = _HTTPS
 CSRF_COOKIE_SECURE = _HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if _HTTPS else 0

@@ -32,6 +32,16 @@ _MOST_AT_ONCE = 500
 _MOST_MESSAGES = 200
 
 
+_SECTIONS: list[tuple[str | None, tuple[str, ...]]] = [
+    (None, ("shown_state", "done", "doing", "failure", "outcome")),
+    ("Messages", ("said",)),
+    ("Attempts", ("tried", "interruptions")),
+    ("Times", ("queued", "due", "started", "cancel_asked", "finished", "took", "expires")),
+    ("Task", ("of_task", "task_type", "owner", "account", "origin", "masked", "retry", "retried")),
+    ("Queue", ("queue", "priority", "exclusive_key", "holder", "lease", "remembered")),
+]
+
+
 @admin.register(TaskStatus)
 class RunAdmin(ReadOnlyAdmin):
     """Lists of one account, newest first; a run's page; cancel and retry."""
@@ -51,35 +61,8 @@ class RunAdmin(ReadOnlyAdmin):
         f"An id in any spelling, or words of title, type or owner (newest {filters.WINDOW:,})"
     )
     actions = ("cancel_runs", "retry_runs")
-    fieldsets: Any = (
-        (None, {"fields": ("shown_state", "done", "doing", "failure", "outcome")}),
-        ("Messages", {"fields": ("said",)}),
-        ("Attempts", {"fields": ("tried", "interruptions")}),
-        (
-            "Times",
-            {"fields": ("queued", "due", "started", "cancel_asked", "finished", "took", "expires")},
-        ),
-        (
-            "Task",
-            {
-                "fields": (
-                    "of_task",
-                    "task_type",
-                    "owner",
-                    "account",
-                    "origin",
-                    "masked",
-                    "retry",
-                    "retried",
-                )
-            },
-        ),
-        (
-            "Queue",
-            {"fields": ("queue", "priority", "exclusive_key", "holder", "lease", "remembered")},
-        ),
-    )
-    readonly_fields = tuple(name for _, options in fieldsets for name in options["fields"])
+    fieldsets = [(name, {"fields": fields}) for name, fields in _SECTIONS]
+    readonly_fields = [field for _, fields in _SECTIONS for field in fields]
 
     # --- what is shown ---------------------------------------------------------------------------
 

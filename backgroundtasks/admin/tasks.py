@@ -80,8 +80,8 @@ class TaskAdmin(ReadOnlyAdmin):
         return queries.visible_tasks(scope.actor(request), task_type=chosen)
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
-    ) -> tuple[QuerySet[Task], bool]:
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         """Find a task by its or its run's id, else words among the newest ones."""
         words = search_term.split()
         if not words:

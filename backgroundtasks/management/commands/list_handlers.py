@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.core.management.base import CommandParser
 
 from backgroundtasks.handlers import TaskHandler, registry
+from backgroundtasks.handlers.permissions import Permission
 from backgroundtasks.management import describe
 from backgroundtasks.management.operator_command import OperatorCommand
 
@@ -24,7 +26,7 @@ class Command(OperatorCommand):
         if as_json:
             self.stdout.write(describe.as_json(described))
             return
-        heads = ("TYPE", "QUEUE", "PRIORITY", "TIMEOUT", "ATTEMPTS", "TITLE")
+        heads = ("TYPE", "QUEUE", "PRIORITY", "TIMEOUT", "ATTEMPTS", "NEEDS", "TITLE")
         rows = [
             (
                 handler["type"],
@@ -32,6 +34,7 @@ class Command(OperatorCommand):
                 str(handler["priority"]),
                 f"{handler['timeout']:g} s",
                 str(handler["attempts"]),
+                ", ".join(handler["permissions"]) or "nobody may start it",
                 handler["title"],
             )
             for handler in described
@@ -43,6 +46,7 @@ def _described(handler: type[TaskHandler]) -> dict[str, Any]:
     return {
         "type": handler.task_type,
         "title": handler.title(),
+        "permissions": [_needed(permission) for permission in handler.permissions],
         "queue": handler.queue,
         "priority": handler.priority,
         "timeout": handler.timeout_of().total_seconds(),
@@ -52,3 +56,9 @@ def _described(handler: type[TaskHandler]) -> dict[str, Any]:
         "parameters": list(handler.Parameters().fields),
         "module": handler.__module__,
     }
+
+
+def _needed(permission: Permission) -> str:
+    """Return a permission as it is written in a handler: `Role("member")`."""
+    name = getattr(permission, "name", None)
+    return f"{type(permission).__name__}({json.dumps(name) if name else ''})"

@@ -8,7 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from backgroundtasks import clock
 from backgroundtasks.models import Worker
@@ -32,6 +32,13 @@ def test_livez_asks_no_database(client: Client) -> None:
 
     assert answer.status_code == 200
     assert answer.content == b"ok\n"
+
+
+def test_probes_need_no_tls_where_everything_else_does(client: Client, settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+
+    assert client.get("/livez").status_code == 200
+    assert client.get("/metrics").status_code == 301
 
 
 @pytest.mark.django_db

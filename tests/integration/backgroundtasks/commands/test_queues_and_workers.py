@@ -98,6 +98,8 @@ def test_list_handlers_names_every_task_type(shell: Callable[..., str]) -> None:
     assert listed["AgainWork"]["attempts"] == 3
     assert listed["QuickTimeout"]["timeout"] == 1
     assert "Steps" in listed["Work"]["parameters"]
+    assert listed["Work"]["permissions"] == ['Role("member")']
+    assert "nobody may start it" in table
     assert "Do what the parameters order, once" in table
 
 

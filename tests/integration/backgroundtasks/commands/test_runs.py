@@ -137,7 +137,9 @@ class TestShowRun:
         assert shown["retried_as"] == [str(again.run_id)]
         assert json.loads(shell("show_run", again.run_id, "--json"))["retry_of"] == str(run.pk)
 
-    @pytest.mark.parametrize("spelling", ["7", "work-", "5d0c9a86-1f0e-4d1e-9f0b-0c3c7a0e6f11", "reindex-zz"])
+    @pytest.mark.parametrize(
+        "spelling", ["7", "work-", "5d0c9a86-1f0e-4d1e-9f0b-0c3c7a0e6f11", "reindex-zz"]
+    )
     def test_says_that_there_is_no_such_run(self, shell: Callable[..., str], spelling: str) -> None:
         with pytest.raises(CommandError) as refusal:
             shell("show_run", spelling)
