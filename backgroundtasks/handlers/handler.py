@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from backgroundtasks import conf, exceptions
 from backgroundtasks.handlers import registry, secrets
+from backgroundtasks.handlers.storable import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -159,15 +160,22 @@ class TaskHandler:
 
     @classmethod
     def stored(cls, validated: dict[str, Any]) -> dict[str, Any]:
-        """Return validated parameters as the JSON that is stored: secrets are sealed."""
+        """
+        Return validated parameters as the JSON that is stored: secrets are sealed.
+
+        Raises:
+            ParametersInvalid: a value that its field takes cannot be stored.
+        """
         fields = cls._serializer().fields
-        return {
-            name: secrets.seal(fields[name], fields[name].to_representation(value))
-            if value is not None
-            else None
+        written = {
+            name: None if value is None else fields[name].to_representation(value)
             for name, value in validated.items()
             if name in fields
         }
+        problems = {name: [text] for name, value in written.items() if (text := problem(value))}
+        if problems:
+            raise exceptions.ParametersInvalid(cls.task_type, problems)
+        return {name: secrets.seal(fields[name], value) for name, value in written.items()}
 
     @classmethod
     def loaded(cls, stored: dict[str, Any]) -> dict[str, Any]:

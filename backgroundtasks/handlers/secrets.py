@@ -16,7 +16,8 @@ from backgroundtasks import exceptions
 from backgroundtasks.handlers import data_keys
 
 MASK: Final = "********"
-_SEALED: Final = "$sealed"
+#: The one name of the object that stands for a sealed value.
+SEALED: Final = "$sealed"
 
 
 class SecretField(serializers.CharField):
@@ -31,7 +32,12 @@ class SecretField(serializers.CharField):
 
 def seal(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
     """Return `value` (JSON, as `field` wrote it) with every secret in it sealed."""
-    return _walk(field, value, lambda text: {_SEALED: _cipher().encrypt(text.encode()).decode()})
+    return _walk(field, value, lambda text: {SEALED: _cipher().encrypt(text.encode()).decode()})
+
+
+def is_sealed(value: dict[Any, Any]) -> bool:
+    """Return whether an object of stored JSON stands for a sealed value."""
+    return len(value) == 1 and SEALED in value
 
 
 def unseal(value: Any) -> Any:
@@ -42,9 +48,9 @@ def unseal(value: Any) -> Any:
         SecretUnreadable: none of the data keys opens it.
     """
     if isinstance(value, dict):
-        if set(value) == {_SEALED}:
+        if is_sealed(value):
             try:
-                return _cipher().decrypt(value[_SEALED].encode()).decode()
+                return _cipher().decrypt(value[SEALED].encode()).decode()
             except InvalidToken:
                 raise exceptions.SecretUnreadable from None
         return {name: unseal(inner) for name, inner in value.items()}
@@ -56,7 +62,7 @@ def unseal(value: Any) -> Any:
 def mask(value: Any) -> Any:
     """Return stored JSON with every sealed value shown as `********`."""
     if isinstance(value, dict):
-        if set(value) == {_SEALED}:
+        if is_sealed(value):
             return MASK
         return {name: mask(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -72,9 +78,9 @@ def rotate(value: Any) -> Any:
         SecretUnreadable: none of the data keys opens it.
     """
     if isinstance(value, dict):
-        if set(value) == {_SEALED}:
+        if is_sealed(value):
             try:
-                return {_SEALED: _cipher().rotate(value[_SEALED].encode()).decode()}
+                return {SEALED: _cipher().rotate(value[SEALED].encode()).decode()}
             except InvalidToken:
                 raise exceptions.SecretUnreadable from None
         return {name: rotate(inner) for name, inner in value.items()}
@@ -86,7 +92,7 @@ def rotate(value: Any) -> Any:
 def opened(value: Any) -> list[str]:
     """Return the secret texts within stored JSON that can be read, to cut them from logs."""
     if isinstance(value, dict):
-        if set(value) == {_SEALED}:
+        if is_sealed(value):
             try:
                 return [unseal(value)]
             except exceptions.SecretUnreadable:

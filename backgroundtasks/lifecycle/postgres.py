@@ -182,6 +182,11 @@ def has_work(queues: Sequence[str]) -> bool:
     return any(_execute(_LOOK, (queue, queue, 1)) for queue in queues)
 
 
+def lock(key: str) -> None:
+    """Have others who lock the same key wait until the current transaction ends."""
+    _execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+
+
 def wake() -> None:
     """Tell the workers that there may be work; with the commit of the current transaction."""
     _execute(_NOTIFY, ())

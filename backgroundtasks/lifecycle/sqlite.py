@@ -135,6 +135,10 @@ def has_work(queues: Sequence[str]) -> bool:
     return False
 
 
+def lock(key: str) -> None:
+    """Do nothing: a transaction of ours (IMMEDIATE) keeps all others from writing."""
+
+
 def wake() -> None:
     """Do nothing: brokers watch for commits."""
 

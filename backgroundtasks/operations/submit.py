@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,7 @@ from django.db import transaction
 from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import permissions, registry
 from backgroundtasks.lifecycle import rows, store
-from backgroundtasks.models import IdempotencyKey, TaskStatus
-from backgroundtasks.states import FINAL
+from backgroundtasks.models import IdempotencyKey, TaskStatus, conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from backgroundtasks.handlers import Actor, TaskHandler
 
 _CHUNK = 1000
+_LONGEST_KEY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +110,33 @@ def store_run(
     """
     submission = Submission(run.id, handler, run.queued_at, scheduled=run.scheduled)
     if idempotency is None:
-        _guard_exclusive(handler, run)
-        store().insert(run, with_task=with_task)
+        if not handler.refuse_while_unfinished:
+            store().insert(run, with_task=with_task)
+            return submission
+        with transaction.atomic():
+            _guard_exclusive(handler, run)
+            store().insert(run, with_task=with_task)
         return submission
-    with transaction.atomic():
-        _guard_exclusive(handler, run)
-        store().insert(run, with_task=with_task)
-        made, created = IdempotencyKey.objects.get_or_create(
-            account=actor.account,
-            user=actor.user,
-            route=idempotency.route,
-            key=idempotency.key,
-            defaults={"digest": idempotency.digest, "run_id": run.id},
-        )
-        if not created:
-            # Somebody else came first, at the same moment: ours is taken back.
-            transaction.set_rollback(True)
+    try:
+        with transaction.atomic():
+            _guard_exclusive(handler, run)
+            store().insert(run, with_task=with_task)
+            made, created = IdempotencyKey.objects.get_or_create(
+                account=actor.account,
+                user=actor.user,
+                route=idempotency.route,
+                key=idempotency.key,
+                defaults={"digest": idempotency.digest, "run_id": run.id},
+            )
+            if not created:
+                # Somebody else came first, at the same moment: ours is taken back.
+                transaction.set_rollback(True)
+    except exceptions.ExclusiveRunExists:
+        # Perhaps by the same submission, at the same moment.
+        known = find_known(actor, idempotency)
+        if known is None:
+            raise
+        return known
     return submission if created else _answer(made, idempotency)
 
 
@@ -138,6 +150,7 @@ def submit_many(
 
     Raises:
         TaskTypeUnknown, PermissionRefused, ParametersInvalid: nothing was stored.
+        ExclusiveRunExists: as for one submission; two of one key are refused as well.
     """
     handler = registry.get(task_type)
     permissions.require(handler.permissions, actor, f"start {handler.task_type}")
@@ -145,6 +158,8 @@ def submit_many(
     with transaction.atomic():
         for chunk in _chunks(many):
             runs = [_new_run(actor, handler, parameters, priority=priority) for parameters in chunk]
+            if handler.refuse_while_unfinished:
+                _guard_many(handler, runs)
             store().insert_many(runs)
             ids += [run.id for run in runs]
     return ids
@@ -188,17 +203,37 @@ def _new_run(
 
 def scoped_key(account_id: UUID, handler: type[TaskHandler], key: str) -> str:
     """Return an exclusive key that other accounts and task types do not share."""
-    return f"{account_id.hex}:{handler.task_type}:{key}"[:200]
+    scoped = f"{account_id.hex}:{handler.task_type}:{key}"
+    if len(scoped) <= _LONGEST_KEY and "\0" not in scoped:
+        return scoped
+    # The beginnings of two long keys may be the same.
+    return hashlib.sha256(scoped.encode(errors="surrogatepass")).hexdigest()
 
 
 def _guard_exclusive(handler: type[TaskHandler], run: rows.NewRun) -> None:
-    """Refuse a second unfinished run of a key, for handlers that want that."""
-    if handler.refuse_while_unfinished and run.exclusive_key is not None:
-        unfinished = TaskStatus.objects.filter(exclusive_key=run.exclusive_key).exclude(
-            state__in=FINAL
-        )
-        if unfinished.exists():
-            raise exceptions.ExclusiveRunExists(handler.task_type)
+    """
+    Refuse a second unfinished run of a key, for handlers that want that.
+
+    Within a transaction: until its end, whoever else asks for the key waits.
+    """
+    if not handler.refuse_while_unfinished or run.exclusive_key is None:
+        return
+    store().lock(run.exclusive_key)
+    of_key = TaskStatus.objects.filter(exclusive_key=run.exclusive_key)
+    # One question for each index of unfinished runs: together they would walk every run.
+    unfinished = (conditions.HELD, conditions.QUEUED, conditions.SCHEDULED)
+    if any(of_key.filter(condition).exists() for condition in unfinished):
+        raise exceptions.ExclusiveRunExists(handler.task_type)
+
+
+def _guard_many(handler: type[TaskHandler], runs: Sequence[rows.NewRun]) -> None:
+    """Refuse runs that share a key with each other or with an unfinished one."""
+    keyed = {run.exclusive_key: run for run in runs if run.exclusive_key is not None}
+    if len(keyed) < sum(run.exclusive_key is not None for run in runs):
+        raise exceptions.ExclusiveRunExists(handler.task_type)
+    # In one order everywhere, so that two who ask for several keys never wait for each other.
+    for key in sorted(keyed):
+        _guard_exclusive(handler, keyed[key])
 
 
 def find_known(actor: Actor, idempotency: Idempotency) -> Submission | None:
@@ -210,7 +245,7 @@ def find_known(actor: Actor, idempotency: Idempotency) -> Submission | None:
     if known is None:
         return None
     if known.created_at < clock.now() - conf.IDEMPOTENCY:
-        keys.delete()
+        known.delete()  # this one, and none that somebody made at this very moment
         return None
     return _answer(known, idempotency)
 
