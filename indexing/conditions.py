@@ -31,7 +31,7 @@ from indexing.fields import Declared, Known, Place, all_fields
 from indexing.models import Document
 from indexing.moments import Span, read_span
 from indexing.related import Part, RelatedTo, joined
-from indexing.rows import moment_text
+from indexing.rows import moment_text, reference_text
 from indexing.sources import Kind
 from indexing.tql import QueryInvalid
 from indexing.words import fold, terms
@@ -168,7 +168,7 @@ class Conditions:
         if names and field.to:
             keys = [fold(value.text) for value in names]
             ids += self._ids(self._of_type(field.to).filter(name_key__in=keys), names[0])
-        others = [] if field.to else [value.text.lower() for value in names]
+        others = [] if field.to else [reference_text(value.text) for value in names]
         return self._refers(field, ids, others)
 
     def _refers(self, field: Known, ids: Sequence[UUID], others: Sequence[str] = ()) -> Q:

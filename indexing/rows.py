@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from itertools import compress
 from json.encoder import encode_basestring
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db import connection
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
@@ -69,12 +69,12 @@ class Documents:
         return dataclasses.replace(self, **columns)
 
 
-class Bare(Func):
+class Unindexed(Func):
     """
-    A column, so that SQLite knows nothing of it.
+    A column, so that SQLite uses no index on it.
 
-    Not its indexes: it prefers one on an equal value to one on a range, and would read a whole
-    account for each window of it. Nor its type: the driver would make objects of its values.
+    It prefers one on an equal value to one on a range, and would read a whole account for each
+    window of it.
     """
 
     template = "%(expressions)s"
@@ -82,6 +82,20 @@ class Bare(Func):
     def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
         """Return it with the sign that says so."""
         return super().as_sql(compiler, connection, template="+%(expressions)s", **extra)
+
+
+class _Bare(Func):
+    """A value of which the driver makes no object: that costs more than all the rest."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        """Return an expression: the driver knows the types of columns only."""
+        return super().as_sql(compiler, connection, template="+%(expressions)s", **extra)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        """Return text."""
+        return super().as_sql(compiler, connection, template="(%(expressions)s)::text", **extra)
 
 
 #: Ids after the first and up to the second, as the driver has them; None: no bound.
@@ -102,7 +116,11 @@ def raw(
     *,
     descending: bool = False,
 ) -> list[tuple[Any, ...]]:
-    """Return rows by id, as the driver gives them: Django's converters cost more than the rest."""
+    """
+    Return rows by id, without Django's converters.
+
+    Values are what SQLite stores, and text on PostgreSQL; both go back in as they came.
+    """
     return _fetch(*_compiled(entities.order_by("-pk" if descending else "pk"), paths, limit))
 
 
@@ -141,7 +159,7 @@ class Windowed:
 def _compiled(
     entities: QuerySet[Any], paths: Sequence[Path], limit: int | None
 ) -> tuple[str, list[Any]]:
-    query = entities.values_list(*map(expression, paths))[:limit].query
+    query = entities.values_list(*(_Bare(expression(path)) for path in paths))[:limit].query
     sql, params = query.get_compiler(connection=connection).as_sql()
     return sql, list(params)
 
@@ -169,8 +187,8 @@ def document_paths(source: DocumentSource) -> list[Path]:
         source.account,
         _or_null(source.project),
         source.name,
-        Bare(expression(_or_null(source.updated_at))),
-        *(Bare(expression(field.path)) for field in source.fields.values()),
+        _or_null(source.updated_at),
+        *(field.path for field in source.fields.values()),
         *(Left(expression(path), MAX_TEXT, output_field=TextField()) for path in source.texts),
     ]
 
@@ -236,15 +254,21 @@ def _texts_of(values: Sequence[Any]) -> Sequence[str]:
     return fold_all([str(value) for value in values])
 
 
+def reference_text(value: object) -> str:
+    """Return an id as it is compared: in lower case, without dashes."""
+    return str(value).replace("-", "").lower()
+
+
 def _references_of(values: Sequence[Any]) -> Sequence[str]:
-    return [value.hex if isinstance(value, UUID) else str(value).lower() for value in values]
+    return [reference_text(value) for value in values]
 
 
 def moment_text(value: datetime | str) -> str:
-    """Return a moment in UTC so that texts compare as moments do; SQLite has it nearly so."""
-    if isinstance(value, str):
-        return value.replace(" ", "T")
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat()
+    """Return a moment in UTC so that texts compare as moments do."""
+    if isinstance(value, datetime):
+        value = value.astimezone(UTC).isoformat()
+    text = value.replace(" ", "T").partition("+")[0]
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _moments_of(values: Sequence[Any]) -> Sequence[str]:
@@ -252,11 +276,11 @@ def _moments_of(values: Sequence[Any]) -> Sequence[str]:
 
 
 def _numbers_of(values: Sequence[Any]) -> Sequence[str]:
-    return [str(value) for value in values]
+    return [f"{float(value):.15g}" for value in values]
 
 
 def _flags_of(values: Sequence[Any]) -> Sequence[str]:
-    return ["true" if value else "false" for value in values]
+    return ["true" if value in {True, "true"} else "false" for value in values]
 
 
 _TEXT_OF: dict[Kind, Callable[[Sequence[Any]], Sequence[str]]] = {

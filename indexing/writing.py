@@ -22,8 +22,8 @@ from django.db.models.functions import RowNumber
 from indexing import backends, rows
 from indexing.models import Document, Relationship
 from indexing.rows import (
-    Bare,
     Documents,
+    Unindexed,
     Window,
     Windowed,
     between,
@@ -58,7 +58,7 @@ class Scope:
         """Return them for reading window by window."""
         if self.project_id is not None and source.project is None:
             return source.queryset().none()
-        return _chosen(source, self._lookup(source), wrap=Bare)
+        return _chosen(source, self._lookup(source), wrap=Unindexed)
 
     def _lookup(self, source: DocumentSource) -> dict[Path, Any]:
         lookup: dict[Path, Any] = {source.account: self.account_id}
@@ -123,8 +123,8 @@ def index_batches(what: type[Model] | str, **lookup: Any) -> Iterator[int]:
         How many entities the batch had, after it was stored.
     """
     source = get(what)
-    chosen: dict[Path, Any] = dict(lookup)
-    entities = _chosen(source, chosen, wrap=Bare)
+    chosen: dict[Path, Any] = {path: value for path, value in lookup.items()}  # noqa: C416 - widens the type of its keys
+    entities = _chosen(source, chosen, wrap=Unindexed)
     for window in windows(_chosen(source, chosen)):
         with transaction.atomic():
             _lock(_within(source, window))
@@ -341,7 +341,7 @@ def _hold(source: DocumentSource, window: Window) -> set[Any] | None:
     if not connection.features.has_select_for_update:
         return None
     ours = _within(source, window).select_for_update(skip_locked=True)
-    return set(ours.values_list("entity_id", flat=True))
+    return {each for (each,) in raw(ours, ["entity_id"])}
 
 
 def _in_window(entities: QuerySet[Any], window: Window) -> QuerySet[Any]:

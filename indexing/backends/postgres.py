@@ -40,24 +40,55 @@ WHERE (indexing_document.account_id, indexing_document.project_id, indexing_docu
 
 def write(documents: Documents, *, overwrite: bool) -> None:
     """Store documents in one statement."""
+    vectors = [
+        _vector(name, text)
+        for name, text in zip(documents.name_words, documents.text_words, strict=True)
+    ]
+    columns = (
+        documents.accounts,
+        documents.ids,
+        documents.projects,
+        documents.names,
+        documents.name_keys,
+        documents.moments,
+        documents.fields,
+        vectors,
+    )
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT + (_OVERWRITE if overwrite else "NOTHING"),
-            [
-                documents.entity_type,
-                list(documents.accounts),
-                list(documents.ids),
-                list(documents.projects),
-                list(documents.names),
-                list(documents.name_keys),
-                list(documents.moments),
-                list(documents.fields),
-                [
-                    _vector(name, text)
-                    for name, text in zip(documents.name_words, documents.text_words, strict=True)
-                ],
-            ],
+            [documents.entity_type, *map(_array, columns)],
         )
+
+
+def _array(values: Sequence[str | None]) -> str:
+    """Return the text form of an array; the driver would take each value in its hands."""
+    if None in values:
+        return (
+            "{"
+            + ",".join("NULL" if each is None else _array([each])[1:-1] for each in values)
+            + "}"
+        )
+    # No text of PostgreSQL's holds NUL.
+    joined = "\0".join(each for each in values if each is not None)
+    escaped = joined.replace("\\", "\\\\").replace('"', '\\"')
+    return '{"' + escaped.replace("\0", '","') + '"}'
+
+
+def _vector(name: str, text: str) -> str:
+    """
+    Return the text form of a tsvector; our words need no quotes.
+
+    The position is always 1: it is there to carry the weight, and a word without one has all.
+    """
+    return f"{_marked(name, ':1A')} {_marked(text, ':1')}"
+
+
+def _marked(words: str, mark: str) -> str:
+    each = words.split()
+    if len(words) > MAX_WORD:
+        each = [word[:MAX_WORD] for word in each]
+    return f"{mark} ".join(each) + mark if each else ""
 
 
 _RELATIONSHIPS = """
@@ -73,17 +104,6 @@ def relate(relationships: Sequence[Relationship]) -> None:
             cursor.execute(
                 _RELATIONSHIPS, [list(each) for each in zip(*relationships, strict=True)]
             )
-
-
-def _vector(name: str, text: str) -> str:
-    """
-    Return the text form of a tsvector; our words need no quotes.
-
-    The position is always 1: it is there to carry the weight, and a word without one has all.
-    """
-    parts = [f"{word[:MAX_WORD]}:1A" for word in name.split()]
-    parts += [f"{word[:MAX_WORD]}:1" for word in text.split()]
-    return " ".join(parts)
 
 
 class _Words(Func):

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from backgroundtasks.models import Account
 from indexing import backends, documents
 from indexing.models import Document, Relationship
-from indexing.words import terms
+from indexing.words import fold, terms
 from tests.support.indexing.library import Book, Project, Shelf
 
 
@@ -50,8 +50,32 @@ class TestIndex:
             "path": "top left",
             "pages": "320",
             "lent": "true",
-            "boughtat": "2024-03-05T08:15:42.500000",
+            "boughtat": "2024-03-05T08:15:42.5",
         }
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            'say "no"',
+            "back\\slash\\",
+            "{a,b}",
+            "NULL",
+            "it's",
+            "two\nlines",
+            "50 %",
+            "%s",
+            " ",
+            "𝄞 é",
+        ],
+    )
+    def test_stores_every_text_as_it_is(self, shelf: Shelf, name: str) -> None:
+        books = [Book.objects.create(shelf=shelf, name=name, status=name) for _ in range(2)]
+        Book.objects.filter(pk=books[1].pk).update(status="other", updated_at=None)
+
+        documents.index(Book, [book.pk for book in books])
+
+        assert list(Document.objects.values_list("name", flat=True)) == [name, name]
+        assert Document.objects.filter(fields__status=fold(name)).count() == 1
 
     def test_stores_nothing_where_the_entity_has_nothing(self, shelf: Shelf) -> None:
         book = Book.objects.create(shelf=shelf, name="")
