@@ -189,7 +189,7 @@ class TestPages:
         plan = run_list._ordered(runs, newest_first=True)[:26].explain()
 
         assert "run_list" in plan
-        assert re.search(r"position<\?|Index Cond:.*"position" <=", plan), plan
+        assert re.search(r'position<\?|Index Cond:.*"position" <=', plan), plan
 
 
 class _Request:
