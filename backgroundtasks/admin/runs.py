@@ -46,7 +46,7 @@ _SECTIONS: list[tuple[str | None, tuple[str, ...]]] = [
 class RunAdmin(ReadOnlyAdmin):
     """Lists of one account, newest first; a run's page; cancel and retry."""
 
-    list_display = ("name", "shown_state", "task_type", "owner", "queue", "done", "queued", "took")
+    list_display = ("name", "shown_state", "done", "queued", "took", "task_type", "owner", "queue")
     list_filter = (
         filters.AccountFilter,
         filters.StateFilter,
