@@ -13,8 +13,10 @@ ERRORS: dict[TaskCenterError, tuple[str, str]] = {
         "Dig", {"Depth": ["Too deep.", "Odd."], "Tools": [{"Name": ["Missing."]}], "": ["Both."]}
     ): (
         "parameters_invalid",
-        "The parameters of Dig are not valid. Depth: Too deep.; Depth: Odd.; "
-        "Tools.Name: Missing.; : Both.",
+        (
+            "The parameters of Dig are not valid. Depth: Too deep.; Depth: Odd.; "
+            "Tools.Name: Missing.; : Both."
+        ),
     ),
     exceptions.PermissionRefused("start Dig", "a spade"): (
         "permission_refused",

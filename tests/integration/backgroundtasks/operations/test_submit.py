@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,7 @@ class TestWithinTheCallersTransaction:
     ) -> None:
         actor = factories.actor()
 
-        with pytest.raises(Undo), transaction.atomic():
+        with contextlib.suppress(Undo), transaction.atomic():
             operations.submit(actor, "Work", {}, idempotency=idempotency)
             operations.submit_many(actor, "Work", [{}] * 3)
             raise Undo
@@ -64,7 +65,7 @@ class TestWithinTheCallersTransaction:
             return len(list(raw.notifies(timeout=0.2)))
 
         try:
-            with pytest.raises(Undo), transaction.atomic():
+            with contextlib.suppress(Undo), transaction.atomic():
                 operations.submit(actor, "Work", {})
                 raise Undo
             assert heard() == 0
@@ -87,15 +88,19 @@ class TestASubmission:
                 "NobodysWork",
                 {},
                 exceptions.PermissionRefused,
-                "You may not start NobodysWork: it needs a permission that its handler does not "
-                "name.",
+                (
+                    "You may not start NobodysWork: it needs a permission that its handler does not "
+                    "name."
+                ),
             ),
             (
                 "Work",
                 {"Nope": 1, "Also": 2},
                 exceptions.ParametersInvalid,
-                "The parameters of Work are not valid. Also: There is no parameter of this name.; "
-                "Nope: There is no parameter of this name.",
+                (
+                    "The parameters of Work are not valid. Also: There is no parameter of this name.; "
+                    "Nope: There is no parameter of this name."
+                ),
             ),
             (
                 "Work",

@@ -1,0 +1,112 @@
+"""P7: who may stop and repeat what, and what the answer says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backgroundtasks import exceptions, operations
+from backgroundtasks.lifecycle import arrows
+from backgroundtasks.models import Message, TaskStatus
+from backgroundtasks.states import FINAL, PENDING, State
+from tests.support import factories
+
+pytestmark = pytest.mark.django_db
+
+
+class TestCancel:
+    @pytest.mark.parametrize("state", sorted(PENDING))
+    def test_of_a_waiting_run_takes_effect_at_once(self, state: State) -> None:
+        actor = factories.actor()
+        run = factories.run(state, owner=actor)
+
+        assert operations.cancel(actor, run.pk) is State.CANCELLED
+
+        run.refresh_from_db()
+        assert (run.state, run.error) == (
+            State.CANCELLED,
+            f"Cancelled by {actor.user.get_username()}.",
+        )
+
+    def test_of_a_running_run_asks_it_to_stop_and_may_be_asked_again(self) -> None:
+        actor = factories.actor()
+        run = factories.run(State.RUNNING, owner=actor)
+
+        assert operations.cancel(actor, run.pk) is State.CANCELLING
+        assert operations.cancel(actor, run.pk) is State.CANCELLING
+
+        run.refresh_from_db()
+        assert run.state == State.CANCELLING
+        assert run.cancel_requested_at is not None
+        (message,) = Message.objects.filter(run=run)
+        assert message.key == "run.cancel_requested"
+
+    @pytest.mark.parametrize("state", sorted(FINAL))
+    def test_of_a_finished_run_is_refused_and_changes_nothing(self, state: State) -> None:
+        actor = factories.actor()
+        run = factories.run(state, owner=actor)
+        before = TaskStatus.objects.filter(pk=run.pk).values().get()
+
+        with pytest.raises(exceptions.TransitionRefused) as refusal:
+            operations.cancel(actor, run.pk)
+
+        assert str(refusal.value) == f"The run {run.pk} is {state}; it cannot become cancelled."
+        assert TaskStatus.objects.filter(pk=run.pk).values().get() == before
+
+    def test_that_meets_the_claim_asks_the_running_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        actor = factories.actor()
+        run = factories.run(owner=actor)
+        cancel = arrows.cancel_pending
+
+        def too_late(*arguments: Any, **values: Any) -> bool:
+            TaskStatus.objects.filter(pk=run.pk).update(state=State.RUNNING, token=1)
+            return cancel(*arguments, **values)
+
+        monkeypatch.setattr(arrows, "cancel_pending", too_late)
+
+        assert operations.cancel(actor, run.pk) is State.CANCELLING
+
+    def test_is_refused_to_who_may_not_start_the_type(self) -> None:
+        run = factories.run()
+        viewer = factories.actor("viewer", account=run.account)
+
+        with pytest.raises(exceptions.PermissionRefused) as refusal:
+            operations.cancel(viewer, run.pk)
+
+        assert str(refusal.value) == (
+            "You may not cancel it: it needs the role member in the account."
+        )
+
+
+class TestRetry:
+    @pytest.mark.parametrize("state", sorted(FINAL))
+    def test_makes_a_new_run_of_the_task_and_leaves_the_old_one(self, state: State) -> None:
+        actor = factories.actor()
+        old = factories.run(state, owner=actor, parameters={"Steps": 2}, priority=4)
+
+        submission = operations.retry(actor, old.pk)
+
+        new = TaskStatus.objects.get(pk=submission.run_id)
+        assert (new.state, new.attempt, new.task_id, new.retry_of_id, new.priority) == (
+            State.QUEUED,
+            0,
+            old.task_id,
+            old.pk,
+            4,
+        )
+        old.refresh_from_db()
+        assert old.state == state
+        assert Message.objects.get(run=old).parameters == {"run": str(new.pk)}
+
+    @pytest.mark.parametrize("state", sorted(set(State) - FINAL))
+    def test_of_an_unfinished_run_is_refused(self, state: State) -> None:
+        actor = factories.actor()
+        run = factories.run(state, owner=actor)
+
+        with pytest.raises(exceptions.TransitionRefused):
+            operations.retry(actor, run.pk)
+
+        assert TaskStatus.objects.count() == 1
