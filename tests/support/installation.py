@@ -9,8 +9,10 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from scripts import death_signal
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,5 +126,7 @@ def start(data: Path, *command: str, port: int | None = None) -> Installation:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            # Also when the test run itself is killed, nothing is left.
+            preexec_fn=partial(death_signal.ask_for, signal.SIGTERM, parent=os.getpid()),
         )
     return Installation(process, port, data, log)
