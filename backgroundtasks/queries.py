@@ -132,8 +132,11 @@ def find_tasks(actor: Actor, task_or_run: UUID) -> QuerySet[Task]:
 
 def _visible(actor: Actor, tasks: QuerySet[Task]) -> QuerySet[Task]:
     """Return the visible ones of tasks that are joined with their first runs."""
-    if _visibility(actor):
-        tasks = tasks.filter(pk__in=visible_runs(actor).values("task_id"))
+    rule = _visibility(actor)
+    if rule:
+        # Asked for each task of the page, by the index of tasks' runs; a list of all visible
+        # runs would be as long as the account.
+        tasks = tasks.filter(Exists(TaskStatus.objects.filter(rule, task_id=OuterRef("pk"))))
     return tasks.annotate(place=F("runs__position"))
 
 
