@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MESSAGES = 2000
 
 
-def promote_due(limit: int = 1000) -> int:
+def promote_due(limit: int = 500) -> int:
     """Scheduled → queued, for runs whose time has come; return how many."""
     due = TaskStatus.objects.filter(conditions.SCHEDULED, run_after__lte=Now())
     ids = list(due.order_by("run_after").values_list("pk", flat=True)[:limit])
@@ -240,7 +240,7 @@ def _attempt(fence: Fence, outcome: AttemptOutcome, error: str) -> Attempt | Non
     )
 
 
-def flush(limit: int = 500) -> int:
+def flush(limit: int = 150) -> int:
     """
     Delete finished runs whose retention has passed, with what hangs on them.
 

@@ -27,8 +27,10 @@ logger = logging.getLogger(__name__)
 
 #: How often (seconds) finished runs past their retention are looked for.
 _FLUSH_EVERY: Final = 10.0
-#: Batches of a flush in one round: more wait for the next, so that leases are looked at.
-_FLUSH_ROUNDS: Final = 20
+#: Seconds of flushing in one round: more waits for the next, so that leases are looked at.
+_FLUSH_TIME: Final = 2.0
+#: Batches of due runs in one round.
+_DUE_BATCHES: Final = 20
 
 
 class Keeper:
@@ -62,7 +64,9 @@ class Keeper:
         if now - self._last_good > conf.LEASE.total_seconds() / 2:
             # The database was away, or this machine slept: workers could not renew either.
             self._be_patient()
-        arrows.promote_due()
+        for _ in range(_DUE_BATCHES):
+            if not arrows.promote_due():
+                break
         reaper.reap_dead_workers()
         if reaper.leases_wait_for_a_lock():
             self._be_patient()
@@ -71,8 +75,8 @@ class Keeper:
         reaper.enforce_timeouts()
         reaper.enforce_cancels()
         if now >= self._flush_at:
-            self._flush_at = now + _FLUSH_EVERY
-            self._flush()
+            done = self._flush()
+            self._flush_at = now + (_FLUSH_EVERY if done else 0.0)
         self._last_good = self._monotonic()
         if self._lost:
             self._lost = False
@@ -82,11 +86,13 @@ class Keeper:
         """Give the workers the time to renew before their runs are taken from them."""
         self._patient_until = self._monotonic() + 2 * conf.HEARTBEAT.total_seconds()
 
-    def _flush(self) -> None:
-        """Delete what has outlived its use."""
-        for _ in range(_FLUSH_ROUNDS):
-            if not arrows.flush():
+    def _flush(self) -> bool:
+        """Delete what has outlived its use; return whether all of it."""
+        until = self._monotonic() + _FLUSH_TIME
+        while more := arrows.flush():
+            if self._monotonic() >= until:
                 break
         reaper.forget_workers()
         IdempotencyKey.objects.filter(created_at__lt=Now() - conf.IDEMPOTENCY).delete()
         AccessToken.objects.filter(expires_at__lt=Now() - conf.IDEMPOTENCY).delete()
+        return not more

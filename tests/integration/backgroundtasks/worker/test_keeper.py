@@ -67,6 +67,40 @@ def test_a_round_does_all_that_is_due(monotonic: HandClock) -> None:
     assert not AccessToken.objects.exists()
 
 
+def test_what_a_flush_did_not_get_through_is_flushed_in_the_next_round(
+    monotonic: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portions = [150] * 3 + [0] * 9
+
+    def flush() -> int:
+        monotonic.seconds += 1.5
+        return portions.pop(0)
+
+    monkeypatch.setattr(arrows, "flush", flush)
+    keeper = Keeper(monotonic)
+
+    left = []
+    for _ in range(3):
+        keeper.round()
+        left.append(len(portions))
+
+    assert left == [10, 8, 8]
+
+
+def test_many_runs_that_are_due_at_once_are_queued_in_one_round(
+    monotonic: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = factories.actor()
+    for _ in range(7):
+        factories.run(State.SCHEDULED, owner=owner, run_after=clock.now() - DAY)
+    promote = arrows.promote_due
+    monkeypatch.setattr(arrows, "promote_due", lambda: promote(limit=2))
+
+    Keeper(monotonic).round()
+
+    assert set(TaskStatus.objects.values_list("state", flat=True)) == {State.QUEUED}
+
+
 def test_several_keepers_settle_a_run_once(monotonic: HandClock) -> None:
     run = _expired_elsewhere()
     keepers = [Keeper(monotonic) for _ in range(3)]
