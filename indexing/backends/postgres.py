@@ -40,10 +40,9 @@ WHERE (indexing_document.account_id, indexing_document.project_id, indexing_docu
 
 def write(documents: Documents, *, overwrite: bool) -> None:
     """Store documents in one statement."""
-    vectors = [
-        _vector(name, text)
-        for name, text in zip(documents.name_words, documents.text_words, strict=True)
-    ]
+    names = _marked_all(documents.name_words, ":1A")
+    texts = _marked_all(documents.text_words, ":1")
+    vectors = [f"{name} {text}" for name, text in zip(names, texts, strict=True)]
     columns = (
         documents.accounts,
         documents.ids,
@@ -61,27 +60,31 @@ def write(documents: Documents, *, overwrite: bool) -> None:
         )
 
 
-def _array(values: Sequence[str | None]) -> str:
-    """Return the text form of an array; the driver would take each value in its hands."""
+def _array(values: Sequence[Any]) -> str:
+    """Return the text form of an array of texts and NULLs; the driver would look at each value."""
     if None in values:
-        return (
-            "{"
-            + ",".join("NULL" if each is None else _array([each])[1:-1] for each in values)
-            + "}"
-        )
+        each_of = ("NULL" if each is None else _array([each])[1:-1] for each in values)
+        return "{" + ",".join(each_of) + "}"
     # No text of PostgreSQL's holds NUL.
-    joined = "\0".join(each for each in values if each is not None)
-    escaped = joined.replace("\\", "\\\\").replace('"', '\\"')
+    escaped = "\0".join(values).replace("\\", "\\\\").replace('"', '\\"')
     return '{"' + escaped.replace("\0", '","') + '"}'
 
 
-def _vector(name: str, text: str) -> str:
+def _marked_all(words: Sequence[str], mark: str) -> list[str]:
     """
-    Return the text form of a tsvector; our words need no quotes.
+    Return words as parts of tsvectors' text form, as one text where that can be.
 
-    The position is always 1: it is there to carry the weight, and a word without one has all.
+    Our words need no quotes. The position is always 1: it is there to carry the weight, and a word
+    without one has all weights.
     """
-    return f"{_marked(name, ':1A')} {_marked(text, ':1')}"
+    if len(max(words, key=len, default="")) > MAX_WORD:
+        return [_marked(each, mark) for each in words]
+    joined = "\0".join(words)
+    while "  " in joined:
+        joined = joined.replace("  ", " ")
+    joined = joined.replace(" \0", "\0").replace("\0 ", "\0").strip(" ")
+    marked = joined.replace(" ", f"{mark} ").replace("\0", f"{mark}\0") + mark
+    return ["" if each == mark else each for each in marked.split("\0")]
 
 
 def _marked(words: str, mark: str) -> str:
