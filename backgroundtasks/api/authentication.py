@@ -26,7 +26,7 @@ from django.contrib.auth import authenticate as check_password
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.db.models.signals import post_delete, post_save
-from django.http import QueryDict
+from django.http import HttpResponse, QueryDict
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.datastructures import MultiValueDict
 
@@ -228,6 +228,11 @@ class _Csrf(CsrfViewMiddleware):
         return reason
 
 
+def _no_view(_request: HttpRequest) -> HttpResponse:
+    """Stand for the view that a middleware wraps; it is not called."""
+    return HttpResponse()
+
+
 def _from_session(request: HttpRequest) -> Actor:
     user: Any = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_active:
@@ -236,9 +241,9 @@ def _from_session(request: HttpRequest) -> Actor:
     # may be an upload of gigabytes.
     raw: Any = request
     raw._post, raw._files = QueryDict(), MultiValueDict()  # noqa: SLF001
-    check = _Csrf(lambda _request: None)  # type: ignore[arg-type, return-value]
+    check = _Csrf(_no_view)
     check.process_request(request)
-    reason = check.process_view(request, None, (), {})
+    reason = check.process_view(request, _no_view, (), {})
     if reason:
         raise Refused(f"The session's CSRF check failed: {reason}")
     del raw._post, raw._files  # noqa: SLF001

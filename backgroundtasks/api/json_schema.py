@@ -91,12 +91,20 @@ def _shape(field: Any) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": of_field(field.child)}
     if isinstance(field, serializers.Serializer):
         return of_serializer(field, closed=False)
-    if isinstance(field, fields.MultipleChoiceField):
-        return {"type": "array", "items": {"enum": list(field.choices)}, "uniqueItems": True}
     if isinstance(field, fields.ChoiceField):
-        kinds = {type(choice) for choice in field.choices}
-        kind = {"type": "integer"} if kinds == {int} else {"type": "string"}
-        return {**kind, "enum": list(field.choices)}
+        return _choice(field)
+    return _scalar(field)
+
+
+def _choice(field: Any) -> dict[str, Any]:
+    choices = list(field.choices)
+    if isinstance(field, fields.MultipleChoiceField):
+        return {"type": "array", "items": {"enum": choices}, "uniqueItems": True}
+    kind = "integer" if all(isinstance(choice, int) for choice in choices) else "string"
+    return {"type": kind, "enum": choices}
+
+
+def _scalar(field: Any) -> dict[str, Any]:
     for known, scalar in _SCALARS:
         if isinstance(field, known):
             return {**scalar, **_limits(field, scalar)}

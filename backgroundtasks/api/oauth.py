@@ -36,7 +36,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _MEMBERS: Final = ("grant_type", "client_id", "client_secret", "scope")
 
 
-class _Clients(RequestValidator):  # type: ignore[misc] - oauthlib ships no types
+class _Clients(RequestValidator):
     """What oauthlib asks about our clients."""
 
     def authenticate_client(self, request: Any, *_args: Any, **_kwargs: Any) -> bool:

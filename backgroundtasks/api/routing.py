@@ -47,7 +47,7 @@ class _AnyCaseRoute(RoutePattern):
         """Return the whole route as an expression; `reverse()` reads it too."""
         parts: list[str] = []
         end = 0
-        route = str(self._route)
+        route = str(self)
         for found in _PARAMETER.finditer(route):
             name = found[1]
             parts += [re.escape(route[end : found.start()])]
@@ -84,5 +84,6 @@ def route(path: str, view: type[View] | Callable[..., HttpResponseBase], name: s
         view: A view class or function.
         name: What `link(request, name)` finds it by.
     """
-    callback: Any = view.as_view() if isinstance(view, type) else view
+    made: Any = view
+    callback = made.as_view() if isinstance(view, type) else made
     return URLPattern(_AnyCaseRoute(path, name=name, is_endpoint=True), callback, None, name)

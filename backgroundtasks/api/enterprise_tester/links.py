@@ -51,9 +51,10 @@ def by_id(request: HttpRequest | Request, name: str, identity: object) -> str:
 
 
 @lru_cache(maxsize=16)
-def _folder(name: str, prefix: str) -> str:
-    """Return the path of a route without its last part; `prefix` keys the script's mount."""
-    return reverse(name, args=("x",))[:-1]
+def _folder(name: str, script: str) -> str:
+    """Return the path of a route without its last part, where the server mounts us."""
+    path = reverse(name, args=("x",))[:-1]
+    return path if path.startswith(script) else script + path
 
 
 def below(request: HttpRequest | Request, name: str) -> str:

@@ -179,18 +179,23 @@ def _field(model: type[models.Model], column: str) -> Field[Any, Any]:
 def _typed(value: Token, field: Field[Any, Any], name: str) -> Any:
     """Return a literal as a value of the column."""
     text = _unquoted(value)
+    if not _is_for(value, field):
+        raise Refused(f"{value[:50]} is no value of {name}.")
     try:
         if isinstance(field, models.DateTimeField):
             return _moment(text)
-        if isinstance(field, models.BooleanField) and value.type != "BOOLEAN":
-            raise ValueError(text)
-        if isinstance(field, models.CharField | models.TextField) and value.type == "TYPED":
-            raise ValueError(text)
         wanted = field.to_python(text)
         field.run_validators(wanted)
     except (ValidationError, ValueError, OverflowError):
         raise Refused(f"{value[:50]} is no value of {name}.") from None
     return wanted
+
+
+def _is_for(value: Token, field: Field[Any, Any]) -> bool:
+    """Whether this kind of literal can be a value of the column."""
+    if isinstance(field, models.BooleanField):
+        return value.type == "BOOLEAN"
+    return not (isinstance(field, models.CharField | models.TextField) and value.type == "TYPED")
 
 
 def _moment(text: str) -> Any:

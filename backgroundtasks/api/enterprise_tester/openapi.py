@@ -248,12 +248,12 @@ def _responses(known: _Operation, *, has_id: bool) -> Schema:
 class Generator(SchemaGenerator):
     """The document of what is below `/api`, with the components that were named."""
 
-    def get_schema(self, request: Any = None, public: bool = False) -> Any:
+    def get_schema(self, request: Any = None, public: bool = False) -> Any:  # noqa: FBT001, FBT002 - its base's signature
         """Return the document; descriptions of all apps are read first."""
         autodiscover_modules("api.openapi")
         from backgroundtasks.api.enterprise_tester import described  # noqa: F401, PLC0415 - reads the core's own
 
-        schema = super().get_schema(request, public)
+        schema = super().get_schema(request, public)  # type: ignore[no-untyped-call]
         schema["components"] = {
             "schemas": dict(sorted(_components.items())),
             "securitySchemes": {

@@ -18,7 +18,7 @@ from backgroundtasks.api.errors import BadRequest
 from backgroundtasks.handlers import permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from rest_framework.renderers import BaseRenderer
     from rest_framework.request import Request
@@ -60,13 +60,14 @@ class JsonParser(BaseParser):
 class _OneFormat(BaseContentNegotiation):
     """JSON is all there is, whatever `Accept` asks for, as the vendor's server does."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
-        return parsers[0]
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        return next(iter(parsers))
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
 
 
 class ResourceView(APIView):
@@ -92,8 +93,8 @@ class ResourceView(APIView):
     @property
     def actor(self) -> Actor:
         """Who asks, and in which account."""
-        actor: Actor = self.request.auth
-        return actor
+        actor: Any = self.request.auth
+        return actor  # type: ignore[no-any-return]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Find out who asks, and whether that may be; before any method runs."""
@@ -118,11 +119,11 @@ class ResourceView(APIView):
         if self.request.stream is None:
             raise BadRequest("The body is missing.")
         reader: Any = serializer(data=self.request.data, **kwargs)
-        json_types.require(reader, self.request.data)
+        json_types.require(reader, dict(self.request.data))
         reader.is_valid(raise_exception=True)
         return dict(reader.validated_data)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Answer with the methods that there are."""
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 

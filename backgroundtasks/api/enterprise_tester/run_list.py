@@ -58,11 +58,9 @@ def page(request: Request, actor: Actor) -> dict[str, Any]:
     newest_first = _newest_first(request)
     runs = filtered(request, queries.visible_runs(actor), MEMBERS)
     total = runs.order_by()[: COUNTED + 1].count() if wanted.counted else None
-    found = list(
-        _ordered(_behind(request, runs, newest_first), newest_first)[
-            wanted.skip : wanted.skip + wanted.top + 1
-        ]
-    )
+    behind = _behind(request, runs, newest_first=newest_first)
+    ordered = _ordered(behind, newest_first=newest_first)
+    found = list(ordered[wanted.skip : wanted.skip + wanted.top + 1])
     shown = found[: wanted.top]
     body = envelope([_item(request, run) for run in shown], wanted, _bounded(total))
     if total is not None and total > COUNTED:
@@ -94,13 +92,13 @@ def _newest_first(request: Request) -> bool:
     raise Refused("$orderby takes QueuedAt, asc or desc, here.")
 
 
-def _ordered(runs: QuerySet[TaskStatus], newest_first: bool) -> QuerySet[TaskStatus]:
+def _ordered(runs: QuerySet[TaskStatus], *, newest_first: bool) -> QuerySet[TaskStatus]:
     order = ("-position", "-pk") if newest_first else ("position", "pk")
     return runs.select_related("task", "owner").order_by(*order)
 
 
 def _behind(
-    request: Request, runs: QuerySet[TaskStatus], newest_first: bool
+    request: Request, runs: QuerySet[TaskStatus], *, newest_first: bool
 ) -> QuerySet[TaskStatus]:
     """Return the runs behind the place that `$skiptoken` names."""
     token = request.query_params.get("$skiptoken")

@@ -71,7 +71,7 @@ def _answered(
 ) -> HttpResponseBase:
     try:
         return answer(request)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - every error has its answer
         known = errors.translate(error)
         if known is None:
             errors.report_crash(error, request)

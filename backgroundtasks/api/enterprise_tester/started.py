@@ -39,5 +39,6 @@ def started(request: Request, submission: Submission) -> Response:
         request: Of a `ResourceView`; its actor may see the run.
         submission: What `operations.submit` returned.
     """
-    body = represented(request, snapshot(request.auth, submission))
+    actor: Any = request.auth
+    body = represented(request, snapshot(actor, submission))
     return Response(body, 202, headers={"Location": body["Self"]})

@@ -179,7 +179,9 @@ class TestPages:
         """The plan of a deep page begins where the page does: it does not count its way."""
         run = factories.run(owner=caller.actor)
         runs = run_list._behind(
-            _Request(f"{run.position}.{run.pk.hex}"), queries.visible_runs(caller.actor), True
+            _Request(f"{run.position}.{run.pk.hex}"),
+            queries.visible_runs(caller.actor),
+            newest_first=True,
         )
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
