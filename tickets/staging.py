@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -27,6 +29,8 @@ from tickets.results.node import Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
+
+    from django.db.models import QuerySet
 
     from tickets.results.node import Node
     from tickets.results.totals import Totals
@@ -198,6 +202,27 @@ def _index_run(run_id: UUID) -> None:
     documents.index(AutomatedTestAssignment, assignment.values_list("pk", flat=True))
 
 
+@contextmanager
+def unmapped() -> Iterator[None]:
+    """
+    Keep SQLite from mapping the database file into memory while rows are written in bulk.
+
+    Mapped pages count as the process' memory, and an import touches all that it writes.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    with connection.cursor() as cursor:
+        before = cursor.execute("PRAGMA mmap_size").fetchone()
+        cursor.execute("PRAGMA mmap_size=0")
+    try:
+        yield
+    finally:
+        if before is not None:
+            with connection.cursor() as cursor:
+                cursor.execute(f"PRAGMA mmap_size={int(before[0])}")
+
+
 def find_shown(import_id: UUID) -> AutomatedTestRun | None:
     """Return the run that an earlier attempt of this import has shown already, if any."""
     return AutomatedTestRun.objects.shown().filter(import_id=import_id).first()
@@ -228,6 +253,13 @@ def discard(run_id: UUID, *, only_staged: bool = False) -> bool:
             _index_run(run_id)
     _remove(run_id)
     return True
+
+
+def discard_all(runs: QuerySet[AutomatedTestRun]) -> None:
+    """Remove runs of any stage, one after the other, each as `discard` does."""
+    for run_id in list(runs.values_list("pk", flat=True)):
+        if not discard(run_id):
+            _remove(run_id)  # somebody is at it, or died at it
 
 
 def sweep(account_id: UUID) -> int:

@@ -7,9 +7,11 @@ from typing import Any, Final
 from backgroundtasks.api import kit
 from tickets.api import representations
 from tickets.api.serializers import (
+    AssignmentChange,
     AssignmentWrite,
     AutomatedTestChange,
     AutomatedTestWrite,
+    ExecutionPackageChange,
     ExecutionPackageWrite,
     NodeWrite,
     ProjectChange,
@@ -232,6 +234,15 @@ kit.describe(
 )
 kit.describe(ExecutionPackageById, "get", {200: kit.ref("ExecutionPackage")}, query=(kit.EXPAND,))
 kit.describe(
+    ExecutionPackageById, "put", {200: kit.ref("ExecutionPackage")}, body=ExecutionPackageChange
+)
+kit.describe(
+    ExecutionPackageById,
+    "delete",
+    {200: None},
+    query=(kit.parameter("deleteChildren", kit.BOOLEAN, "Also what is in it."),),
+)
+kit.describe(
     ExecutionPackageChildren, "get", {200: kit.page_of("ExecutionPackage")}, query=_COLLECTION
 )
 
@@ -239,10 +250,15 @@ kit.describe(AutomatedTests, "get", {200: kit.page_of("AutomatedTest")}, query=_
 kit.describe(AutomatedTests, "post", {201: kit.ref("AutomatedTest")}, body=AutomatedTestWrite)
 kit.describe(AutomatedTestById, "get", {200: kit.ref("AutomatedTest")}, query=(kit.EXPAND,))
 kit.describe(AutomatedTestById, "put", {200: kit.ref("AutomatedTest")}, body=AutomatedTestChange)
+kit.describe(AutomatedTestById, "delete", {200: None})
 
 kit.describe(Assignments, "get", {200: kit.page_of("AutomatedTestAssignment")}, query=_SEARCHABLE)
 kit.describe(Assignments, "post", {201: kit.ref("AutomatedTestAssignment")}, body=AssignmentWrite)
 kit.describe(AssignmentById, "get", {200: kit.ref("AutomatedTestAssignment")}, query=(kit.EXPAND,))
+kit.describe(
+    AssignmentById, "put", {200: kit.ref("AutomatedTestAssignment")}, body=AssignmentChange
+)
+kit.describe(AssignmentById, "delete", {200: None})
 kit.describe(AssignmentRuns, "get", {200: kit.page_of("AutomatedTestRun")}, query=_COLLECTION)
 kit.describe(
     AssignmentRuns,

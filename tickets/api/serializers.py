@@ -88,6 +88,12 @@ class ExecutionPackageWrite(serializers.Serializer[Any]):
     OrderNumber = OrderNumber()
 
 
+class ExecutionPackageChange(ExecutionPackageWrite):
+    """As `ExecutionPackageWrite`; what is left out stays as it is."""
+
+    Name = serializers.CharField(max_length=255, required=False)
+
+
 class AutomatedTestWrite(serializers.Serializer[Any]):
     """An automated test."""
 
@@ -114,6 +120,13 @@ class AssignmentWrite(serializers.Serializer[Any]):
     AutomatedTestId = GuidField()
     PackageId = GuidField()
     AssignedToId = _text(50)
+
+
+class AssignmentChange(AssignmentWrite):
+    """As `AssignmentWrite`; what is left out stays as it is."""
+
+    AutomatedTestId = _guid()
+    PackageId = _guid()
 
 
 class NodeWrite(serializers.Serializer[Any]):

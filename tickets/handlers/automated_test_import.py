@@ -88,9 +88,10 @@ class AutomatedTestImport(TaskHandler):
         """Read the file, stage its nodes, show them."""
         name = parameters["ResultsPath"]
         try:
-            run = _import(context, parameters["AutomatedTestAssignmentId"], name)
-            # Also when an earlier attempt showed the run: it may have died just then.
-            staging.index_nodes(run.pk)
+            with staging.unmapped():
+                run = _import(context, parameters["AutomatedTestAssignmentId"], name)
+                # Also when an earlier attempt showed the run: it may have died just then.
+                staging.index_nodes(run.pk)
         except (TaskFailed, Cancelled) as end:
             if not getattr(end, "temporary", False):
                 uploads.delete(name)

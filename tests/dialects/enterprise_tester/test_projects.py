@@ -13,12 +13,20 @@ from tests.support.http import Caller
 from tests.support.projects import (
     AssignmentFactory,
     AutomatedTestFactory,
+    NodeFactory,
     PackageFactory,
     ProjectFactory,
     RunFactory,
     send,
 )
-from tickets.models import AutomatedTest, AutomatedTestAssignment, ExecutionPackage, Project
+from tickets.models import (
+    AutomatedTest,
+    AutomatedTestAssignment,
+    AutomatedTestRun,
+    ExecutionPackage,
+    Project,
+    ResultNode,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -564,6 +572,117 @@ class TestAssignments:
             )
 
         assert found["Total"] == 15
+
+
+class TestChange:
+    @pytest.mark.spec("enterprise_tester", "Execution package", "PUT")
+    def test_of_a_package_leaves_it_where_it_is(self, caller: Caller, account: Account) -> None:
+        package = PackageFactory.create(project__account=account, stereotype="s")
+        other = PackageFactory.create(project__account=account)
+        path = f"/api/executionpackage/{package.pk}"
+
+        found = body(send(caller, "PUT", path, {"Name": "New", "OrderNumber": 4}))
+        refused = send(caller, "PUT", path, {"ParentId": str(other.pk)})
+
+        assert (found["Name"], found["OrderNumber"], found["Stereotype"]) == ("New", 4, "s")
+        assert message(refused, 403) == "ParentId: An execution package stays where it is."
+
+    @pytest.mark.spec("enterprise_tester", "Automated test assignment", "PUT")
+    def test_of_an_assignment_gives_it_to_somebody(self, caller: Caller, account: Account) -> None:
+        assignment = AssignmentFactory.create(automated_test__project__account=account)
+        path = f"/api/automatedtestassignment/{assignment.pk}"
+        user = caller.actor.user
+
+        found = body(send(caller, "PUT", path, {"AssignedToId": str(user.pk)}))
+        elsewhere = PackageFactory.create(project__account=account)
+        refused = send(caller, "PUT", path, {"PackageId": str(elsewhere.pk)})
+
+        assert (found["AssignedTo"], found["PackageId"]) == (
+            user.username,
+            str(assignment.package_id),
+        )
+        assert "two projects" in message(refused, 403)
+
+    def test_of_a_name_is_found_by_search(self, caller: Caller, account: Account) -> None:
+        assignment = AssignmentFactory.create(automated_test__project__account=account)
+        path = f"/api/automatedtest/{assignment.automated_test_id}"
+
+        send(caller, "PUT", path, {"Name": "Checkout"})
+
+        found = body(caller.get("/api/search?tql=Name%20~%20checkout"))["Items"]
+        assert {item["EntityType"] for item in found} == {
+            "AutomatedTest",
+            "AutomatedTestAssignment",
+        }
+
+
+class TestRemoval:
+    @pytest.mark.spec("enterprise_tester", "Execution package", "DELETE")
+    def test_of_a_package_that_is_not_empty_must_be_meant(
+        self, caller: Caller, account: Account
+    ) -> None:
+        run = RunFactory.create(assignment__automated_test__project__account=account)
+        NodeFactory.create_batch(3, run=run)
+        package = run.assignment.package
+        PackageFactory.create(project=package.project, parent=package)
+        test = run.assignment.automated_test
+        test.package = package
+        test.save()
+        path = f"/api/executionpackage/{package.pk}"
+
+        refused = caller.call("DELETE", path)
+        assert message(refused, 403) == (
+            "The execution package is not empty: pass deleteChildren=true."
+        )
+        assert ResultNode.objects.count() == 3
+
+        answer = caller.call("DELETE", f"{path}?deleteChildren=true")
+
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert not ExecutionPackage.objects.exists()
+        assert not ResultNode.objects.exists()
+        assert AutomatedTest.objects.get().package is None
+
+    @pytest.mark.spec("enterprise_tester", "Automated test", "DELETE")
+    def test_of_a_test_takes_its_results_along(self, caller: Caller, account: Account) -> None:
+        run = RunFactory.create(assignment__automated_test__project__account=account)
+        NodeFactory.create(run=run, run__stage="staged")
+        kept = RunFactory.create(assignment__automated_test__project__account=account)
+        test = run.assignment.automated_test
+        send(caller, "PUT", f"/api/automatedtest/{test.pk}", {"Name": "Checkout"})
+
+        answer = caller.call("DELETE", f"/api/automatedtest/{test.pk}")
+
+        assert answer.status_code == 200
+        assert list(AutomatedTestRun.objects.all()) == [kept]
+        assert list(AutomatedTest.objects.all()) == [kept.assignment.automated_test]
+        assert body(caller.get("/api/search?tql=Name%20~%20checkout"))["Total"] == 0
+
+    @pytest.mark.spec("enterprise_tester", "Automated test assignment", "DELETE")
+    def test_of_an_assignment_takes_its_runs_along(self, caller: Caller, account: Account) -> None:
+        run = RunFactory.create(assignment__automated_test__project__account=account)
+
+        answer = caller.call("DELETE", f"/api/automatedtestassignment/{run.assignment_id}")
+
+        assert answer.status_code == 200
+        assert not AutomatedTestRun.objects.exists()
+        assert AutomatedTest.objects.exists()
+
+    @pytest.mark.parametrize(
+        "path", ["executionpackage/{}", "automatedtest/{}", "automatedtestassignment/{}"]
+    )
+    def test_takes_a_member_of_the_account(self, account: Account, path: str) -> None:
+        assignment = AssignmentFactory.create(automated_test__project__account=account)
+        identity = {
+            "executionpackage": assignment.package_id,
+            "automatedtest": assignment.automated_test_id,
+            "automatedtestassignment": assignment.pk,
+        }[path.partition("/")[0]]
+        viewer = Caller(factories.actor("viewer", account))
+
+        assert viewer.call("DELETE", f"/api/{path.format(identity)}").status_code == 403
+        assert Caller().call("DELETE", f"/api/{path.format(identity)}").status_code == 404
+        assert AutomatedTestAssignment.objects.get() == assignment
 
 
 @pytest.mark.parametrize(

@@ -484,6 +484,23 @@ class TestDiscard:
         assert AutomatedTestRun.objects.get() == run
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite maps its file")
+class TestUnmapped:
+    def mapped(self) -> int:
+        with connection.cursor() as cursor:
+            return int(cursor.execute("PRAGMA mmap_size").fetchone()[0])
+
+    def test_maps_nothing_meanwhile_and_as_before_afterwards(self) -> None:
+        before = self.mapped()
+
+        with pytest.raises(KeyError), staging.unmapped():
+            within = self.mapped()
+            raise KeyError
+
+        assert before > 0
+        assert (within, self.mapped()) == (0, before)
+
+
 class TestSweep:
     def test_removes_what_was_abandoned_and_nothing_else(self) -> None:
         now = datetime.now(UTC)

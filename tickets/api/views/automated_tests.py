@@ -9,6 +9,7 @@ from django.db import transaction
 
 from backgroundtasks.api import kit
 from indexing import documents
+from tickets import removal
 from tickets.api import collection, expansions, lookup
 from tickets.api.serializers import AutomatedTestChange, AutomatedTestWrite
 from tickets.models import AutomatedTest, AutomatedTestAssignment
@@ -72,6 +73,12 @@ class AutomatedTestById(kit.ResourceView):
         _place(self.actor, row, given)
         _save(row, given)
         return kit.Response(expansions.automated_tests(request, [row])[0])
+
+    def delete(self, request: Request, test_id: UUID) -> kit.Response:
+        """Remove the automated test with its assignments and their runs."""
+        row = lookup.get(lookup.automated_tests(self.actor), test_id, "automated test")
+        removal.remove_test(row)
+        return kit.Response(status=200)
 
 
 def _place(actor: Actor, row: AutomatedTest, given: dict[str, Any]) -> None:

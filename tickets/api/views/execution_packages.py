@@ -9,8 +9,9 @@ from django.db import transaction
 
 from backgroundtasks.api import kit
 from indexing import documents
+from tickets import removal
 from tickets.api import collection, expansions, lookup
-from tickets.api.serializers import ExecutionPackageWrite
+from tickets.api.serializers import ExecutionPackageChange, ExecutionPackageWrite
 from tickets.models import ExecutionPackage
 
 if TYPE_CHECKING:
@@ -76,6 +77,25 @@ class ExecutionPackageById(kit.ResourceView):
         row = _get(self.actor, package_id)
         return kit.Response(expansions.packages(request, [row])[0])
 
+    def put(self, request: Request, package_id: UUID) -> kit.Response:
+        """Change the package; it stays where it is, and what is left out stays as it is."""
+        row = _get(self.actor, package_id)
+        given = self.read(ExecutionPackageChange)
+        for name, stored in (("ProjectId", row.project_id), ("ParentId", row.parent_id)):
+            if given.get(name) not in {None, stored}:
+                raise kit.Refused(f"{name}: An execution package stays where it is.")
+        _save(row, given)
+        return kit.Response(expansions.packages(request, [row])[0])
+
+    def delete(self, request: Request, package_id: UUID) -> kit.Response:
+        """Remove the package; what is in it only with `deleteChildren=true`."""
+        row = _get(self.actor, package_id)
+        with_children = request.query_params.get("deleteChildren", "false").lower() == "true"
+        if not with_children and (row.children.exists() or row.assignments.exists()):
+            raise kit.Refused("The execution package is not empty: pass deleteChildren=true.")
+        removal.remove_package(row)
+        return kit.Response(status=200)
+
 
 class ExecutionPackageChildren(kit.ResourceView):
     """The packages in a package."""
@@ -98,9 +118,12 @@ def _get(actor: Actor, package_id: UUID) -> ExecutionPackage:
 
 
 def _save(row: ExecutionPackage, given: dict[str, Any]) -> None:
-    row.name = given["Name"]
-    row.stereotype = given.get("Stereotype")
-    row.order_number = given.get("OrderNumber") or 0
+    if given.get("Name") is not None:
+        row.name = given["Name"]
+    if "Stereotype" in given:
+        row.stereotype = given["Stereotype"]
+    if given.get("OrderNumber") is not None:
+        row.order_number = given["OrderNumber"]
     with transaction.atomic():
         row.save()
         documents.index(ExecutionPackage, [row.pk])
