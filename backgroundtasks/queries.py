@@ -170,7 +170,7 @@ def list_attempts(run: TaskStatus) -> list[Attempt]:
     earlier = list(Attempt.objects.filter(run=run).order_by("number"))
     if run.started_at is not None and run.attempt > (earlier[-1].number if earlier else 0):
         earlier.append(
-            Attempt(
+            Attempt(  # type: ignore[misc]  # has no end while it is under way; never saved
                 run=run,
                 number=run.attempt,
                 worker_id=run.worker_id,

@@ -85,7 +85,7 @@ def test_of_cancel_and_finish_one_wins_and_the_answer_says_which() -> None:
             try:
                 answer = operations.cancel(actor, submission.run_id)
             except exceptions.TransitionRefused as refusal:
-                assert refusal.found == State.SUCCEEDED
+                assert refusal.found == State.SUCCEEDED  # noqa: PT017 - either may win
                 answer = State.SUCCEEDED
             state = _end(submission.run_id).state
             if answer is State.CANCELLING:

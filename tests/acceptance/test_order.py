@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_runs_of_one_exclusive_key_never_overlap() -> None:
 
     runs = list(TaskStatus.objects.order_by("started_at"))
     assert {run.state for run in runs} == {State.SUCCEEDED}
-    for earlier, later in zip(runs, runs[1:], strict=False):
+    for earlier, later in pairwise(runs):
         assert earlier.finished_at <= later.started_at
 
 
