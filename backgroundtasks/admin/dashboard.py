@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LATE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
 #: Runs of a day that are counted at most.
-_MOST: Final = 50_000
+_MOST: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Newest runs of an account that are looked through where no index helps.
 WINDOW = 20_000
+#: Rows that a search for words finds at most.
+MOST_FOUND = 500
 
 
 class AccountFilter(admin.SimpleListFilter):

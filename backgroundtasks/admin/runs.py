@@ -82,14 +82,7 @@ class RunAdmin(ReadOnlyAdmin):
         try:
             found = queries.run_id_of(search_term)
         except exceptions.RunNotFound:
-            matching = queryset.filter(filters.recent_enough(request))
-            for word in words:
-                matching = matching.filter(
-                    Q(task__title__icontains=word)
-                    | Q(task_type__icontains=word)
-                    | Q(owner__username__icontains=word)
-                )
-            return matching, False
+            return self._with_words(request, queryset, words), False
         try:
             actor = queries.operator_on(scope.user_of(request), found, origin=scope.ORIGIN)
         except exceptions.RunNotFound:
@@ -97,6 +90,21 @@ class RunAdmin(ReadOnlyAdmin):
         else:
             runs = queries.visible_runs(actor).filter(pk=found)
         return runs.select_related("task", "owner").order_by(*self.ordering), False
+
+    def _with_words(
+        self, request: HttpRequest, queryset: QuerySet[TaskStatus], words: list[str]
+    ) -> QuerySet[TaskStatus]:
+        """Return the newest runs that have all the words; looked for once, then known by id."""
+        matching = queryset.filter(filters.recent_enough(request))
+        for word in words:
+            matching = matching.filter(
+                Q(task__title__icontains=word)
+                | Q(task_type__icontains=word)
+                | Q(owner__username__icontains=word)
+            )
+        newest = matching.order_by(*self.ordering).values_list("pk", flat=True)
+        found = super().get_queryset(request).filter(pk__in=list(newest[: filters.MOST_FOUND]))
+        return found.select_related("task", "owner").order_by(*self.ordering)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -89,17 +89,26 @@ class TaskAdmin(ReadOnlyAdmin):
         try:
             found = queries.run_id_of(search_term)
         except exceptions.RunNotFound:
-            newest = queries.oldest_of_newest(scope.actor(request), filters.WINDOW)
-            matching = queryset.filter(place__gte=newest)
-            for word in words:
-                matching = matching.filter(
-                    Q(title__icontains=word)
-                    | Q(task_type__icontains=word)
-                    | Q(owner__username__icontains=word)
-                )
-            return matching, False
+            return self._with_words(request, queryset, words), False
         tasks = queries.find_tasks(scope.actor(request), found)
         return tasks.select_related("owner").order_by(*self.ordering), False
+
+    def _with_words(
+        self, request: HttpRequest, queryset: QuerySet[Any], words: list[str]
+    ) -> QuerySet[Any]:
+        """Return the newest tasks that have all the words; looked for once, then known by id."""
+        oldest = queries.oldest_of_newest(scope.actor(request), filters.WINDOW)
+        matching = queryset.filter(place__gte=oldest)
+        for word in words:
+            matching = matching.filter(
+                Q(title__icontains=word)
+                | Q(task_type__icontains=word)
+                | Q(owner__username__icontains=word)
+            )
+        newest = matching.order_by(*self.ordering).values_list("pk", flat=True)
+        ids = list(newest[: filters.MOST_FOUND])
+        found = super().get_queryset(request).filter(pk__in=ids, runs__retry_of__isnull=True)
+        return found.select_related("owner").order_by(*self.ordering)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
