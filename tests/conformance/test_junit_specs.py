@@ -5,11 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from backgroundtasks.handlers import TaskFailed
+from tests.support.importing import imported
+from tests.support.projects import AssignmentFactory
+from tests.support.reports import zipped
+from tests.support.uploads import file_store
+from tickets.models import AutomatedTestRun, ResultNode
 from tickets.results import upload
 from tickets.results.exceptions import ReportRefused
 from tickets.results.junit import JUnitReader
 from tickets.results.node import Status
 from tickets.results.totals import Totals
+
+__all__ = ["file_store"]
 
 FOLDER = Path(os.environ.get("SPECS_DIR", "../shared/specs")) / "junit"
 
@@ -61,6 +69,46 @@ def test_a_suites_own_error_is_a_problem_of_the_run() -> None:
     assert suite == "test.3rdlevel"
     assert text.startswith("bla bla\njava.lang.IllegalStateException: bla bla")
     assert reader.totals.status == Status.FAILED
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("file_store")
+@pytest.mark.parametrize("name", EXPECTED)
+def test_is_imported_with_every_node(name: str) -> None:
+    run = imported(AssignmentFactory.create(), (FOLDER / name).read_bytes())
+
+    totals = EXPECTED[name]
+    assert (run.errors, run.failed, run.skipped, run.passed, run.warnings) == (
+        totals.errors,
+        totals.failed,
+        totals.skipped,
+        totals.passed,
+        totals.warnings,
+    )
+    assert run.total_results == run.nodes.filter(is_case=True).count() == totals.results
+    assert run.total_nodes == run.nodes.count() == totals.nodes
+    assert run.status == totals.status
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("file_store")
+def test_all_of_them_are_imported_from_one_zip() -> None:
+    entries = {name: (FOLDER / name).read_bytes() for name in EXPECTED}
+
+    run = imported(AssignmentFactory.create(), zipped(entries))
+
+    assert run.total_results == sum(totals.results for totals in EXPECTED.values())
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("file_store")
+def test_the_hostile_one_leaves_nothing_behind() -> None:
+    with pytest.raises(TaskFailed) as failure:
+        imported(AssignmentFactory.create(), (FOLDER / HOSTILE).read_bytes())
+
+    assert "its DOCTYPE declares entities" in str(failure.value)
+    assert not AutomatedTestRun.objects.exists()
+    assert not ResultNode.objects.exists()
 
 
 def test_the_hostile_one_is_refused() -> None:

@@ -1,22 +1,18 @@
 """Automated test runs and result nodes (section 3.5)."""
 
 import json
-import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.core.files.base import ContentFile
 from pytest_django import DjangoAssertNumQueries
 
-from backgroundtasks.handlers import TaskContext
 from tests.support import factories
 from tests.support.http import Caller
+from tests.support.importing import imported
 from tests.support.projects import AssignmentFactory, NodeFactory, RunFactory, send
 from tests.support.reports import report
 from tests.support.uploads import file_store
-from tickets import uploads
-from tickets.handlers.automated_test_import import AutomatedTestImport
 from tickets.models import AutomatedTestAssignment, AutomatedTestRun, ResultNode
 
 __all__ = ["file_store"]
@@ -39,32 +35,6 @@ SHOP = b"""<testsuites>
 </testsuites>"""
 
 
-class _Silent:
-    def say(self, *line: Any) -> None: ...
-
-    def remember(self, memory: dict[str, Any]) -> None: ...
-
-    def stopping(self, *, safe: bool) -> None: ...
-
-
-def imported(assignment: AutomatedTestAssignment, content: bytes = SHOP) -> AutomatedTestRun:
-    """Import a report as a worker does."""
-    name = uploads.new_name(assignment.account_id)
-    uploads.save(name, ContentFile(content))
-    context = TaskContext(
-        _Silent(),
-        run_id=uuid.uuid4(),
-        task_id=uuid.uuid4(),
-        account_id=assignment.account_id,
-        user_id=None,
-        attempt=1,
-    )
-    outcome = AutomatedTestImport().perform(
-        context, {"AutomatedTestAssignmentId": assignment.pk, "ResultsPath": name}
-    )
-    return AutomatedTestRun.objects.get(pk=outcome.result["AutomatedTestRunId"])
-
-
 @pytest.fixture
 def caller() -> Caller:
     return Caller()
@@ -80,7 +50,7 @@ def assignment(caller: Caller) -> AutomatedTestAssignment:
 
 @pytest.fixture
 def shop(assignment: AutomatedTestAssignment) -> AutomatedTestRun:
-    return imported(assignment)
+    return imported(assignment, SHOP)
 
 
 def read(caller: Caller, path: str, status: int = 200) -> Any:
