@@ -25,6 +25,7 @@ _R = TypeVar("_R", bound=HttpResponse)
 logger = logging.getLogger(__name__)
 
 REALM: Final = 'Basic realm="Enterprise Tester"'
+MALFORMED: Final = "The request is malformed."
 CRASHED: Final = "The server failed; its log says why."
 
 #: How this dialect answers what the core refuses; a subclass goes with its base.
@@ -125,7 +126,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer a request that Django refuses to look at: `handler400` of a project."""
     if _is_ours(request):
-        return message(400, "The request is malformed.", request)
+        return message(400, MALFORMED, request)
     return defaults.bad_request(request, exception)
 
 
@@ -142,6 +143,8 @@ def _is_ours(request: HttpRequest) -> bool:
 
 def _text(error: Exception) -> str:
     """Return the text of a framework's error: of a validation, every field with its problems."""
+    if isinstance(error, django_errors.SuspiciousOperation):
+        return MALFORMED
     if isinstance(error, drf_errors.ValidationError):
         return "; ".join(_lines(error.detail)) or "What was sent is not valid."
     if isinstance(error, drf_errors.APIException):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 #: Names of one host: a scheme, its name and port. Bounded, as clients choose the header.
 _MOST_ORIGINS = 100
 _origins: dict[tuple[str, str], str] = {}
+#: Paths of routes without their last part, by name and mount.
+_folders: dict[tuple[str, str, str], str] = {}
 
 
 def origin(request: HttpRequest | Request) -> str:
@@ -50,13 +51,10 @@ def by_id(request: HttpRequest | Request, name: str, identity: object) -> str:
     return origin(request) + reverse(name, args=(identity,))
 
 
-@lru_cache(maxsize=16)
-def _folder(name: str, script: str) -> str:
-    """Return the path of a route without its last part, where the server mounts us."""
-    path = reverse(name, args=("x",))[:-1]
-    return path if path.startswith(script) else script + path
-
-
 def below(request: HttpRequest | Request, name: str) -> str:
     """Return what stands before the id in the URLs of a route that ends with one."""
-    return origin(request) + _folder(name, request.META.get("SCRIPT_NAME", ""))
+    key = (name, get_script_prefix(), settings.ROOT_URLCONF)
+    folder = _folders.get(key)
+    if folder is None:
+        folder = _folders[key] = reverse(name, args=("x",))[:-1]
+    return origin(request) + folder

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from backgroundtasks.api import authentication
-from backgroundtasks.api.enterprise_tester import answers, errors, reading
+from backgroundtasks.api.enterprise_tester import answers, errors, links, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +70,8 @@ def _answered(
     answer: Callable[[HttpRequest], HttpResponseBase], request: HttpRequest
 ) -> HttpResponseBase:
     try:
+        # As `CommonMiddleware` does for the views: a host that is not ours starts nothing.
+        links.origin(request)
         return answer(request)
     except Exception as error:  # noqa: BLE001 - every error has its answer
         known = errors.translate(error)
