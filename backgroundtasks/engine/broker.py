@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import psycopg
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, InterfaceError, connection, connections
 from django_q.brokers import Broker
 from django_q.signing import SignedPackage
 
@@ -41,6 +41,9 @@ class Listener(Protocol):
     def wait(self, seconds: float) -> bool:
         """Wait for a commit that may have brought work; return whether there was one."""
 
+    def close(self) -> None:
+        """Give up what it listens on; it may be broken."""
+
 
 class PostgresListener:
     """LISTEN on a connection of its own."""
@@ -56,6 +59,10 @@ class PostgresListener:
     def wait(self, seconds: float) -> bool:
         """Wait for a notification."""
         return any(True for _ in self._raw.notifies(timeout=seconds, stop_after=1))
+
+    def close(self) -> None:
+        """Close its connection."""
+        self._raw.close()
 
 
 class SqliteListener:
@@ -78,13 +85,16 @@ class SqliteListener:
             time.sleep(pause)
         return False
 
+    def close(self) -> None:
+        """Do nothing: it looks through the broker's own connection."""
+
     def _version(self) -> int:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA data_version")
             return int(cursor.fetchone()[0])
 
 
-class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
+class WorkBroker(Broker):
     """Emits a token when work may have come and no token waits unread."""
 
     def __init__(self, queues: Sequence[str]) -> None:
@@ -103,7 +113,7 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
         """Return one token when there may be work, else nothing; within half a second."""
         try:
             return self._next()
-        except (DatabaseError, psycopg.Error) as error:
+        except (DatabaseError, InterfaceError, psycopg.Error) as error:
             self._reconnect_later(error)
             return []
 
@@ -119,6 +129,7 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
             elif self._news or now >= self._poll_at:
                 time.sleep(max(0.0, self._not_before - now))
                 found = store().has_work(self._queues)
+                self._is_back()
                 self._news = False
                 self._poll_at = time.monotonic() + conf.SLOW_POLL.total_seconds()
                 if found:
@@ -133,10 +144,12 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
         listener = PostgresListener() if connection.vendor == "postgresql" else SqliteListener()
         # What was committed while nobody listened.
         self._news = True
+        return listener
+
+    def _is_back(self) -> None:
         if self._lost_since is not None:
             logger.warning("broker.database_back after=%.1fs", time.monotonic() - self._lost_since)
             self._lost_since = None
-        return listener
 
     def _reconnect_later(self, error: Exception) -> None:
         if self._lost_since is None:
@@ -145,7 +158,9 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
                 "broker.database_lost error=%s; it reconnects by itself, runs wait meanwhile",
                 str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
             )
-        self._listener = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
         connection.close()
         time.sleep(_PATIENCE)
 

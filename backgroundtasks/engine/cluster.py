@@ -62,7 +62,7 @@ class _Untimed:
         return nullcontext()
 
 
-class Sentinel(stock.Sentinel):  # type: ignore[misc]  # django-q2 has no types
+class Sentinel(stock.Sentinel):
     """Keeps pusher, monitor and workers alive; ends with its parent and takes all with it."""
 
     #: Set before the fork; the stock constructor runs the whole life inside itself.
@@ -191,8 +191,9 @@ class Cluster:
 def _child(target: Any, *args: Any) -> None:
     """Run a process of the cluster: only its parent tells it to stop, and it ends with it."""
     process.die_with_parent()
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Not SIG_IGN: programs that a handler starts would inherit it and be deaf.
+        signal.signal(number, _pass_over)
     if target is stock.worker:
         os.setpgid(0, 0)
         drain.begin()
@@ -205,3 +206,7 @@ def _kill_group(pid: int) -> None:
     started = process.started(pid)
     if started is not None:
         process.kill(pid, started)
+
+
+def _pass_over(*_signal: Any) -> None:
+    """Do nothing: the stop flag tells."""
