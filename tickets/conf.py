@@ -2,7 +2,7 @@
 The numbers of test results, with their defaults.
 
 A project overrides them in `settings.TICKETS`, by the same names. Sizes are bytes,
-durations `timedelta`.
+durations `timedelta`. How large an upload may be is the core's `UPLOAD_LIMIT`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from typing import Any, Final
 from django.conf import settings
 
 DEFAULTS: Final[dict[str, Any]] = {
-    #: Largest file that may be uploaded, as it is sent (packed).
-    "UPLOAD_LIMIT": 2 * 1024**3,
     #: What the reports of one zip may unpack to together.
     "UNPACKED_LIMIT": 8 * 1024**3,
     #: Uploads and staged rows older than this belong to nobody any more and are removed.
@@ -23,7 +21,7 @@ DEFAULTS: Final[dict[str, Any]] = {
 
 
 def __getattr__(name: str) -> Any:
-    """Return the setting: `conf.UPLOAD_LIMIT` is `settings.TICKETS["UPLOAD_LIMIT"]`, else the default."""
+    """Return the setting: `conf.UNPACKED_LIMIT` is `settings.TICKETS["UNPACKED_LIMIT"]`, else the default."""
     try:
         default = DEFAULTS[name]
     except KeyError:

@@ -17,7 +17,7 @@ from backgroundtasks.handlers import (
     TaskHandler,
     permissions,
 )
-from backgroundtasks.handlers.context import Cancelled
+from backgroundtasks.handlers.context import Cancelled, TimedOut
 from tickets import conf, staging, uploads
 from tickets.models import AutomatedTestAssignment, AutomatedTestRun
 from tickets.results import upload
@@ -92,7 +92,7 @@ class AutomatedTestImport(TaskHandler):
                 run = _import(context, parameters["AutomatedTestAssignmentId"], name)
                 # Also when an earlier attempt showed the run: it may have died just then.
                 staging.index_nodes(run.pk)
-        except (TaskFailed, Cancelled) as end:
+        except (TaskFailed, Cancelled, TimedOut) as end:
             if not getattr(end, "temporary", False):
                 uploads.delete(name)
             raise

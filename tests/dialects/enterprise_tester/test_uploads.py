@@ -280,7 +280,7 @@ class TestRefusal:
         settings: Settings,
         file_store: Path,
     ) -> None:
-        settings.TICKETS = {"UPLOAD_LIMIT": 100_000}
+        settings.TASKCENTER = {**settings.TASKCENTER, "UPLOAD_LIMIT": 100_000}
 
         answer = upload(caller, assignment, one_file(b"x" * 100_001))
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from backgroundtasks.exceptions import SubmissionRefused
 from backgroundtasks.handlers import Actor, Interrupted, Outcome, TaskContext, TaskFailed
-from backgroundtasks.handlers.context import Cancelled, LeaseLost, WorkerStopping
+from backgroundtasks.handlers.context import Cancelled, LeaseLost, TimedOut, WorkerStopping
 from tests.support.factories import AccountFactory
 from tests.support.projects import AssignmentFactory, NodeFactory, RunFactory
 from tests.support.reports import report, zipped
@@ -323,6 +323,29 @@ class TestFailure:
 
         assert AutomatedTestRun.objects.shown().count() == 1
 
+    def test_of_the_database_leaves_it_to_the_next_attempt(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        importing = Import(b"".join(report(9_000)))
+        insert = staging._insert
+        written: list[int] = []
+
+        def fails_at_the_third_batch(rows: list[Any]) -> None:
+            written.append(len(rows))
+            if len(written) == 3:
+                raise OperationalError("the connection was lost")
+            insert(rows)
+
+        monkeypatch.setattr(staging, "_insert", fails_at_the_third_batch)
+        with pytest.raises(OperationalError):
+            importing.attempt()
+        assert nothing_is_left()
+        assert uploads.exists(importing.name)
+
+        importing.attempt()
+
+        assert AutomatedTestRun.objects.get().total_results == 9_000
+
     def test_says_that_the_assignment_is_gone(self) -> None:
         importing = Import(SMALL)
         AutomatedTestAssignment.objects.all().delete()
@@ -340,11 +363,15 @@ def _unreadable(name: str) -> Any:
 
 
 class TestInterruption:
-    def test_by_a_cancel_leaves_nothing_behind(self, file_store: Path) -> None:
+    @pytest.mark.parametrize("reason", [Cancelled, TimedOut])
+    def test_that_ends_the_run_leaves_nothing_behind(
+        self, file_store: Path, reason: type[Interrupted]
+    ) -> None:
         importing = Import(b"".join(report(9_000)))
         importing.channel.stop_at = 8
+        importing.channel.reason = reason
 
-        with pytest.raises(Cancelled):
+        with pytest.raises(reason):
             importing.attempt()
 
         assert nothing_is_left()

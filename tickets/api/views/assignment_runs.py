@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from django.core.files.base import File
 
-from backgroundtasks import operations
+from backgroundtasks import conf, operations
 from backgroundtasks.api import kit
-from tickets import conf, uploads
+from tickets import uploads
 from tickets.api import collection, expansions, lookup
 from tickets.api.multipart import UploadedFile
 from tickets.api.views.runs import MEMBERS, ORDER
