@@ -94,7 +94,7 @@ class SqliteListener:
             return int(cursor.fetchone()[0])
 
 
-class WorkBroker(Broker):
+class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
     """Emits a token when work may have come and no token waits unread."""
 
     def __init__(self, queues: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ class _Untimed:
         return nullcontext()
 
 
-class Sentinel(stock.Sentinel):
+class Sentinel(stock.Sentinel):  # type: ignore[misc]  # django-q2 has no types
     """Keeps pusher, monitor and workers alive; ends with its parent and takes all with it."""
 
     #: Set before the fork; the stock constructor runs the whole life inside itself.
