@@ -264,15 +264,16 @@ def rebuild_documents(
         yield window[1], len(documents or ())
 
 
-def _write(documents: Documents, held: set[Any] | None) -> None:
-    """Overwrite what we hold; add what nobody has made meanwhile."""
+def _write(documents: Documents, held: _Held | None) -> None:
+    """Overwrite what we hold; add what is not there; leave alone what somebody else writes."""
     write = backends.current().write
     if held is None:
         write(documents, overwrite=True)
         return
-    for part, overwrite in ((documents.among(held), True), (documents.not_among(held), False)):
-        if part.ids:
-            write(part, overwrite=overwrite)
+    if (ours := documents.among(held.ours)).ids:
+        write(ours, overwrite=True)
+    if (new := documents.not_among(held.ours | held.theirs)).ids:
+        write(new, overwrite=False)
 
 
 def rebuild_relationships(
@@ -292,7 +293,8 @@ def rebuild_relationships(
             held = _hold(source, window)
             read = (reader(window) for reader in readers)
             declared = map(relationships_of, source.relationships, read)
-            count = _relate(read_stored(window), declared, held)
+            ours = None if held is None else held.ours
+            count = _relate(read_stored(window), declared, ours)
         yield window[1], count
 
 
@@ -331,17 +333,29 @@ def _drop_gone(source: DocumentSource, ids: Sequence[Any]) -> int:
         return _drop(source, [each for each in ids if each not in there])
 
 
-def _hold(source: DocumentSource, window: Window) -> set[Any] | None:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Entities whose documents we have locked, and those whose documents somebody else has."""
+
+    ours: set[Any]
+    theirs: set[Any]
+
+
+def _hold(source: DocumentSource, window: Window) -> _Held | None:
     """
     Lock the documents that nobody else holds, without waiting; None: all are ours.
 
-    Returns:
-        The ids of their entities.
+    So a rebuild waits for no writer, and no two can wait for each other.
     """
     if not connection.features.has_select_for_update:
         return None
-    ours = _within(source, window).select_for_update(skip_locked=True)
-    return {each for (each,) in raw(ours, ["entity_id"])}
+    documents = _within(source, window)
+    there = {each for (each,) in raw(documents, ["entity_id"])}
+    if not there:
+        return _Held(set(), set())
+    free = documents.select_for_update(skip_locked=True)
+    ours = {each for (each,) in raw(free, ["entity_id"])}
+    return _Held(ours, there - ours)
 
 
 def _in_window(entities: QuerySet[Any], window: Window) -> QuerySet[Any]:

@@ -13,9 +13,13 @@ from tests.support.indexing import library
 
 @pytest.fixture(scope="session")
 def library_tables(django_db_setup: None, django_db_blocker: Any) -> None:
-    with django_db_blocker.unblock(), connection.schema_editor() as editor:
-        for model in library.MODELS:
-            editor.create_model(model)
+    with django_db_blocker.unblock():
+        # Each conftest that imports this has a fixture of its own, over one database.
+        known = connection.introspection.table_names()
+        with connection.schema_editor() as editor:
+            for model in library.MODELS:
+                if model._meta.db_table not in known:
+                    editor.create_model(model)
 
 
 @pytest.fixture
