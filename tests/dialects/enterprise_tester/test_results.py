@@ -277,6 +277,22 @@ class TestNodes:
         assert [len(suite["Children"]) for suite in found] == [300, 300, 300, 100]
         assert found[3]["Children"][-1]["Name"] == "case_999"
 
+    @pytest.mark.spec("enterprise_tester", "General", "indent-json")
+    @pytest.mark.parametrize("expand", ["", "$expand=Children"])
+    def test_are_indented_on_request(
+        self, caller: Caller, shop: AutomatedTestRun, expand: str
+    ) -> None:
+        path = f"/api/automatedtestrun/{shop.pk}/nodes?{expand}"
+        compact = b"".join(caller.get(path).streaming_content)
+
+        by_header = b"".join(caller.get(path, indent_json="true").streaming_content)
+        by_parameter = b"".join(caller.get(f"{path}&indent-json=true").streaming_content)
+
+        assert by_header == by_parameter
+        assert json.loads(by_header) == json.loads(compact)
+        assert b'\n  "Name": "shop"' in by_header
+        assert b"\n" not in compact
+
     def test_expand_children_of_every_node_in_one_query(
         self,
         caller: Caller,

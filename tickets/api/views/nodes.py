@@ -117,7 +117,7 @@ def _objects(
     request: Request, rows: Iterable[ResultNode], expands: frozenset[str]
 ) -> Iterator[_Pieces]:
     for row in rows:
-        yield (kit.dumps(representations.node(request, row, expands)),)
+        yield (_dumped(request, row, expands),)
 
 
 def _with_children(
@@ -147,9 +147,15 @@ def _with_children(
 def _with(
     request: Request, row: ResultNode, children: Iterable[ResultNode], expands: frozenset[str]
 ) -> Iterator[bytes]:
-    yield kit.dumps(representations.node(request, row, expands))[:-1] + b',"Children":'
+    yield _dumped(request, row, expands)[:-1] + b',"Children":'
     yield from _bracketed(_objects(request, children, expands - {"Children"}))
     yield b"}"
+
+
+def _dumped(request: Request, row: ResultNode, expands: frozenset[str]) -> bytes:
+    asked = request.headers.get("indent-json") or request.query_params.get("indent-json", "")
+    body = representations.node(request, row, expands)
+    return kit.dumps(body, indented=asked.lower() in {"true", "1"})
 
 
 def _bracketed(items: Iterable[_Pieces]) -> Iterator[bytes]:
