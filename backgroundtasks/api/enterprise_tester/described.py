@@ -122,7 +122,7 @@ o.describe(
     {202: {"anyOf": [o.ref("BackgroundTask"), o.array_of(o.ref("BackgroundTask"))]}},
     body=_START,
     query=(o.IDEMPOTENCY_KEY,),
-    refusals=(409, 500, 503),
+    refusals=(409, 500),
 )
 o.describe(
     views.BackgroundTask,
@@ -155,7 +155,6 @@ o.describe(
         204: None,
     },
     query=(o.parameter("Last-Event-ID", o.TEXT, "The last event seen.", where="header"),),
-    refusals=(503,),
     answer_kind="text/event-stream",
 )
 o.describe(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.core import exceptions as django_errors
 from django.core import signals
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions as drf_errors
@@ -60,6 +61,9 @@ def translate(error: Exception) -> errors.ApiError | None:
     """Return what an error is in HTTP; None for one that nobody foresaw."""
     if isinstance(error, errors.ApiError):
         return error
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.error("database.away error=%s", str(error).partition("\n")[0])
+        return errors.Busy("The database does not answer; come again.", seconds=5)
     for kind in type(error).__mro__:
         if kind in _STATUSES:
             return _STATUSES[kind](str(error))

@@ -8,7 +8,7 @@ is made:
     kit.describe(Projects, "get", {200: kit.page_of("Project")}, query=kit.ODATA)
     kit.describe(Projects, "post", {201: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
 
-Summaries come from the methods' docstrings. What every resource can answer (401, 403, 429; 404
+Summaries come from the methods' docstrings. What every resource can answer (401, 403, 429, 503; 404
 below an id; 400, 413, 415 with a body) is added by itself.
 """
 
@@ -223,7 +223,7 @@ def _path_parameters(path: str) -> list[Schema]:
 
 
 def _responses(known: _Operation, *, has_id: bool) -> Schema:
-    refusals = {401, 403, 429, *known.refusals}
+    refusals = {401, 403, 429, 503, *known.refusals}
     if has_id:
         refusals.add(404)
     if known.body is not None:
