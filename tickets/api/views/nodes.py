@@ -108,9 +108,16 @@ _Pieces = Iterable[bytes]
 def _array(request: Request, nodes: QuerySet[ResultNode]) -> StreamingHttpResponse:
     """Answer with all of the nodes in the order of their report, however many there are."""
     expands = kit.expansions(request, representations.NODE_EXPANDS)
-    rows = nodes.order_by("position").iterator(chunk_size=_BATCH)
     whole = _with_children if "Children" in expands else _objects
-    return _streamed(_bracketed(whole(request, rows, expands)))
+    return _streamed(_bracketed(whole(request, _in_batches(nodes), expands)))
+
+
+def _in_batches(nodes: QuerySet[ResultNode]) -> Iterator[ResultNode]:
+    """Yield nodes in order, by queries that end: a slow client must not hold a cursor open."""
+    after = -1
+    while batch := list(nodes.filter(position__gt=after).order_by("position")[:_BATCH]):
+        yield from batch
+        after = batch[-1].position
 
 
 def _objects(
