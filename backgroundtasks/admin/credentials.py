@@ -153,4 +153,4 @@ class AccessTokenAdmin(ReadOnlyAdmin):
 
 def _handle(digest: str) -> str:
     """Return a name for a token that tells nothing about its digest."""
-    return salted_hmac("backgroundtasks.admin.token", digest).hexdigest()[:32]
+    return salted_hmac("backgroundtasks.admin.token", digest, algorithm="sha256").hexdigest()[:32]
