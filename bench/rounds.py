@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 K = TypeVar("K")
 
+#: Seconds that the rounds of one measure may take, on a machine that is busy with other things.
+BUDGET: Final = 75.0
+
 
 def interleaved(
-    sides: Mapping[K, Callable[[], float]], rounds: int, *, rehearsed: bool = False
+    sides: Mapping[K, Callable[[], float]],
+    rounds: int,
+    *,
+    rehearsed: bool = False,
+    budget: float = BUDGET,
 ) -> dict[K, list[float]]:
     """
     Return each side's numbers, by round; every other round begins with the last side.
 
     Args:
         sides: What measures once.
-        rounds: How often each of them does.
+        rounds: How often each of them does; less often, but once, when it takes too long.
         rehearsed: Let each do it once more before, and forget that: a web process opens a
             connection to the database for each of its threads.
+        budget: Seconds; no round begins that would probably end after them.
     """
     found: dict[K, list[float]] = {name: [] for name in sides}
     for measure in sides.values() if rehearsed else ():
         measure()
+    began = time.monotonic()
     for turn in range(rounds):
+        if turn and (time.monotonic() - began) / turn * (turn + 1) > budget:
+            break
         names = [*sides]
         for name in names if turn % 2 == 0 else reversed(names):
             found[name].append(sides[name]())

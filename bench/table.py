@@ -93,7 +93,9 @@ def spread(ratios: Sequence[float]) -> str:
     if not ratios:
         return ""
     text = number(statistics.median(ratios))
-    return f"{text} ({number(min(ratios))} to {number(max(ratios))})" if len(ratios) > 1 else text
+    if len(ratios) == 1:
+        return f"{text} (one round)"
+    return f"{text} ({number(min(ratios))} to {number(max(ratios))})"
 
 
 def drawn(lines: Iterable[Line]) -> str:

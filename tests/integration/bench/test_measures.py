@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from django.db import connection
 from bench import load, table
 from bench.measures import MEASURES
 from bench.processes import BenchFailed
+from bench.rounds import interleaved
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -90,3 +92,23 @@ class TestLoad:
         port = int(str(live_server).rpartition(":")[2])
         with pytest.raises(BenchFailed, match="GET /api/backgroundtask/x"):
             load.load(load.Request(port, "/api/backgroundtask/x"), connections=1, seconds=1)
+
+
+class TestRounds:
+    def test_sides_take_turns_and_the_order_alternates(self) -> None:
+        order: list[str] = []
+
+        def side(name: str) -> Callable[[], float]:
+            return lambda: order.append(name) or 1.0
+
+        found = interleaved({"a": side("a"), "b": side("b")}, 3)
+        assert order == ["a", "b", "b", "a", "a", "b"]
+        assert found == {"a": [1.0] * 3, "b": [1.0] * 3}
+
+    def test_a_rehearsal_is_not_counted(self) -> None:
+        numbers = iter([100.0, 1.0, 2.0])
+        assert interleaved({"a": lambda: next(numbers)}, 2, rehearsed=True) == {"a": [1.0, 2.0]}
+
+    def test_one_round_is_taken_whatever_it_costs_and_no_more_than_the_budget_allows(self) -> None:
+        numbers = iter([1.0, 2.0])
+        assert interleaved({"a": lambda: next(numbers)}, 2, budget=0) == {"a": [1.0]}
