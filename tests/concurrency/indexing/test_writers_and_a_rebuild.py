@@ -3,20 +3,25 @@
 import random
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
 from backgroundtasks.models import Account
-from indexing import backends, documents
+from indexing import backends, documents, writing
 from indexing.handlers.reindex import Reindex
 from indexing.models import Document, Relationship
+from indexing.rows import documents_of
 from tests.support.indexing.library import MODELS, Book, Project, Shelf
 from tests.support.indexing.runs import Recorder, context
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 BOOKS = 120
+# Tried against a rebuild that overwrites what others hold: caught in 2 of 4 executions on
+# PostgreSQL; the test below catches it every time.
 WRITES = 150
 WRITERS = 3
 
@@ -104,6 +109,56 @@ def test_writes_meanwhile_win(account: Account, shelf: Shelf) -> None:
         )
         if pair[1] is not None
     }
+
+
+def test_what_is_written_after_the_rebuild_has_read_it_stands(
+    account: Account, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a document that was there, and of one that had been missing."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer: nobody writes between")
+    known, missing = (Book.objects.create(shelf=shelf, name=name) for name in ("known", "missing"))
+    documents.index(Book, [known.pk])
+    wrote = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def change(book: Book) -> None:
+        try:
+            with transaction.atomic():
+                Book.objects.filter(pk=book.pk).update(name="changed")
+                documents.index(Book, [book.pk])
+        finally:
+            connection.close()
+            wrote.set()
+
+    def read_then_let_them_write(source: Any, rows: Any) -> Any:
+        found = documents_of(source, rows)
+        if source.entity_type == "Book" and not threads and rows:
+            threads.extend(
+                threading.Thread(target=change, args=[each]) for each in (missing, known)
+            )
+            for thread in threads:
+                wrote.clear()
+                thread.start()
+                wait_for(lambda: wrote.is_set() or somebody_waits_for_us(), "the writer")
+        return found
+
+    monkeypatch.setattr(writing, "documents_of", read_then_let_them_write)
+    rebuild(account)
+    for thread in threads:
+        thread.join(timeout=30)
+
+    stored = Document.objects.filter(entity_type="Book").values_list("name", flat=True)
+    assert list(stored) == ["changed", "changed"]
+
+
+def somebody_waits_for_us() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks "
+            "WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def test_a_rebuild_waits_for_nobody(account: Account, shelf: Shelf) -> None:
