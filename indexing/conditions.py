@@ -44,6 +44,8 @@ MAX_REFERRED = 1_000
 MAX_MOMENTS = 100
 
 _RELATED = "RelatedTo"
+#: Between the names of packages; `/api/systeminfo` tells it to clients.
+_PATH_SEPARATOR = "|"
 
 
 class Conditions:
@@ -105,12 +107,24 @@ class Conditions:
         if not isinstance(node.values, tql.Function):
             return self._equal(field, node.field, node.values)
         function = node.values
-        path = self._fields.get("path")
-        if field.place is not Place.ID or path is None or function.name.lower() != "packages":
+        package = self._fields.get("package")
+        if field.place is not Place.ID or package is None or function.name.lower() != "packages":
             raise QueryInvalid(
                 f"there is no function {function.name} for {field.name}.", function.at
             )
-        return self._equal(path, node.field, function.arguments)
+        found = [each for path in function.arguments for each in self._packages(package, path)]
+        return Q(entity_id__in=found)
+
+    def _packages(self, package: Known, path: tql.Value) -> list[UUID]:
+        """Return the packages at a path of names from a root: `Root|Child`."""
+        # A root is in no package; the others are in one that the last step found.
+        level = self._of_type(package.to).filter(IsNull(package.stored, True))  # noqa: FBT003 - IS NULL
+        found: list[UUID] = []
+        for name in path.text.split(_PATH_SEPARATOR):
+            found = self._ids(level.filter(name_key=fold(name.strip())), path)
+            inside = In(package.stored, [each.hex for each in found])
+            level = self._of_type(package.to).filter(inside)
+        return found
 
     def _words(self, values: Sequence[tql.Value], *, name_only: bool) -> Q:
         asked = [term for value in values for term in terms(value.text)]

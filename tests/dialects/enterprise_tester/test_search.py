@@ -225,7 +225,7 @@ class TestRefusal:
                 "Nmae ~ x",
                 (
                     "The query is not valid at line 1, column 1: there is no field Nmae; there are Id, "
-                    "Name, Text, EntityType, Project, LastUpdatedAt, BoughtAt, Lent, Pages, Path, "
+                    "Name, Text, EntityType, Project, LastUpdatedAt, BoughtAt, Lent, Package, Pages, Path, "
                     "Shelf, Status, Relationships."
                 ),
             ),
@@ -237,7 +237,7 @@ class TestRefusal:
                 "GROUP BY Colour { COUNT }",
                 (
                     "The query is not valid at line 1, column 10: there is no field Colour; there are "
-                    "Id, Name, Text, EntityType, Project, LastUpdatedAt, BoughtAt, Lent, Pages, Path, "
+                    "Id, Name, Text, EntityType, Project, LastUpdatedAt, BoughtAt, Lent, Package, Pages, Path, "
                     "Shelf, Status, Relationships."
                 ),
             ),

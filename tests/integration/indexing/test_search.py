@@ -180,8 +180,25 @@ class TestCondition:
         assert found(library, "EntityType = SHELF AND Name ~ far") == ["Far"]
         assert found(library, "EntityType = BookShelf AND Name ~ far") == ["Far"]
 
-    def test_finds_entities_by_the_path_of_packages(self, library: Account) -> None:
-        assert books(library, "Id IN Packages('left|TOP')") == {REFUND, FLAKY}
+    @pytest.mark.parametrize(
+        "arguments, names",
+        [
+            ("Right", ["Right"]),
+            ("'RIGHT|inner'", ["Inner"]),
+            ("'Right | Inner', Far", ["Far", "Inner"]),
+            ("Inner", []),
+            ("'Right|Far'", []),
+            ("''", []),
+        ],
+    )
+    def test_finds_packages_by_their_path(
+        self, library: Account, arguments: str, names: list[str]
+    ) -> None:
+        right = Shelf.objects.get(name="Right")
+        inner = Shelf.objects.create(name="Inner", inside=right, project=right.project)
+        documents.index(Shelf, [inner.pk])
+
+        assert found(library, f"Id IN Packages({arguments})") == names
 
     def test_takes_a_long_list(self, library: Account) -> None:
         many = ", ".join(f"x{number}" for number in range(1_900))
@@ -358,7 +375,10 @@ class TestSummary:
 
 
 class TestRefusal:
-    NAMES = "Id, Name, Text, EntityType, Project, LastUpdatedAt, BoughtAt, Lent, Pages, Path, Shelf, Status"
+    NAMES = (
+        "Id, Name, Text, EntityType, Project, LastUpdatedAt, BoughtAt, Lent, Package, Pages, Path, "
+        "Shelf, Status"
+    )
 
     @pytest.mark.parametrize(
         "text, column, problem",

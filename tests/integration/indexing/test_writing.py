@@ -47,6 +47,7 @@ class TestIndex:
         assert stored.fields == {
             "status": "re opened",
             "shelf": shelf.pk.hex,
+            "package": shelf.pk.hex,
             "path": "top left",
             "pages": "320",
             "lent": "true",

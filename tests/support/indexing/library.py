@@ -30,6 +30,7 @@ class Project(Named):
 
 
 class Shelf(Named):
+    inside = models.ForeignKey("self", null=True, on_delete=models.CASCADE, db_constraint=False)
     # No constraint anywhere: these tables stand outside of what Django's flush knows.
     project = models.ForeignKey(Project, on_delete=models.CASCADE, db_constraint=False)
 
@@ -81,6 +82,7 @@ class Shelves(Source):
     model = Shelf
     account = "project__account_id"
     updated_at = None
+    fields = {"Package": documents.reference("inside_id", to="BookShelf")}
     relationships = (documents.Relation("StandsIn", "project_id"),)
 
 
@@ -93,6 +95,7 @@ class Books(Source):
     fields = {
         "Status": documents.text("status"),
         "Shelf": documents.reference("shelf_id", to="BookShelf"),
+        "Package": documents.reference("shelf_id", to="BookShelf"),
         "Path": documents.text("shelf__name"),
         "Pages": documents.number("pages"),
         "Lent": documents.flag("lent"),
