@@ -634,6 +634,8 @@ class TestRemoval:
         assert message(refused, 403) == (
             "The execution package is not empty: pass deleteChildren=true."
         )
+        unclear = caller.call("DELETE", f"{path}?deleteChildren=perhaps")
+        assert message(unclear, 403) == "deleteChildren must be true or false."
         assert ResultNode.objects.count() == 3
 
         answer = caller.call("DELETE", f"{path}?deleteChildren=true")

@@ -90,8 +90,10 @@ class ExecutionPackageById(kit.ResourceView):
     def delete(self, request: Request, package_id: UUID) -> kit.Response:
         """Remove the package; what is in it only with `deleteChildren=true`."""
         row = _get(self.actor, package_id)
-        with_children = request.query_params.get("deleteChildren", "false").lower() == "true"
-        if not with_children and (row.children.exists() or row.assignments.exists()):
+        said = request.query_params.get("deleteChildren", "false").lower()
+        if said not in {"true", "false"}:
+            raise kit.Refused("deleteChildren must be true or false.")
+        if said == "false" and (row.children.exists() or row.assignments.exists()):
             raise kit.Refused("The execution package is not empty: pass deleteChildren=true.")
         removal.remove_package(row)
         return kit.Response(status=200)
