@@ -81,6 +81,8 @@ class Drainer:
                 started_at=clock.now(),
             )
         )
+        # Made anew: from Python 3.13 on a thread made before the fork cannot be started after it.
+        self._pulse = Pulse(self.worker_id)
         self._pulse.start()
 
     def end(self) -> None:
