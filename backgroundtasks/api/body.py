@@ -7,7 +7,13 @@ import math
 from typing import Any, Final, Protocol
 
 from backgroundtasks import conf
-from backgroundtasks.api.errors import BadRequest, MediaTypeRefused, Refused, TooLarge
+from backgroundtasks.api.errors import (
+    BadRequest,
+    LengthRequired,
+    MediaTypeRefused,
+    Refused,
+    TooLarge,
+)
 
 #: Objects and arrays within each other; no resource needs a tenth of it.
 DEPTH: Final = 64
@@ -22,15 +28,28 @@ class _Readable(Protocol):
         """Return at most `size` bytes."""
 
 
+def require_length(request: _Readable) -> None:
+    """
+    Refuse a body that comes in chunks: Django reads nothing of it, as if it were empty.
+
+    Raises:
+        LengthRequired: there is no `Content-Length`.
+    """
+    if "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH"):
+        raise LengthRequired("Send the body with a Content-Length, not in chunks.")
+
+
 def read_bytes(request: _Readable) -> bytes:
     """
     Return the body of a JSON request.
 
     Raises:
         MediaTypeRefused: it says that it is something else than JSON.
+        LengthRequired: it comes in chunks.
         TooLarge: over `conf.BODY_LIMIT`; nothing is read when the length says so.
         BadRequest: the connection broke off.
     """
+    require_length(request)
     meta = request.META
     kind = meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     # Without a type it is taken for JSON: there is nothing else that it could be.

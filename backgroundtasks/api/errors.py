@@ -7,6 +7,7 @@ What a request can run into, with its HTTP status.
     ├── Refused              403   not allowed, or not valid: this API has no 422
     ├── NotFound             404   unknown, gone or invisible
     ├── Conflict             409   it stands against what is there
+    ├── LengthRequired       411   a body without a length
     ├── TooLarge             413   more bytes than this resource takes
     ├── MediaTypeRefused     415   a body of another kind
     ├── Throttled            429   too many failed logins
@@ -61,6 +62,12 @@ class Conflict(ApiError):
     """It stands against what is there: a name in use, a run that has finished."""
 
     status = HTTPStatus.CONFLICT
+
+
+class LengthRequired(ApiError):
+    """The body comes in chunks; WSGI gives us only bodies whose length is known."""
+
+    status = HTTPStatus.LENGTH_REQUIRED
 
 
 class TooLarge(ApiError):

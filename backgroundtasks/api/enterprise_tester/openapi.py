@@ -9,7 +9,7 @@ is made:
     kit.describe(Projects, "post", {201: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
 
 Summaries come from the methods' docstrings. What every resource can answer (401, 403, 429, 503; 404
-below an id; 400, 413, 415 with a body) is added by itself.
+below an id; 400, 411, 413, 415 with a body) is added by itself.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def _responses(known: _Operation, *, has_id: bool) -> Schema:
     if has_id:
         refusals.add(404)
     if known.body is not None:
-        refusals |= {400, 413, 415}
+        refusals |= {400, 411, 413, 415}
     found: Schema = {}
     for status, schema in known.answers.items():
         found[str(status)] = {"description": HTTPStatus(status).phrase}

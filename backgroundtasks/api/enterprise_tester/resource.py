@@ -105,6 +105,7 @@ class ResourceView(APIView):
             authentication.require_reader(self.actor)
             return
         authentication.require_scope(self.actor, authentication.WRITE)
+        body.require_length(request)
         if self.write_role is not None:
             permissions.require((permissions.Role(self.write_role),), self.actor, "change this")
 

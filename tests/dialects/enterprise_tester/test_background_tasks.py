@@ -166,6 +166,15 @@ class TestBadInput:
         assert answer["Content-Type"] == "application/json; charset=utf-8"
         assert nothing_is_stored()
 
+    @pytest.mark.parametrize("path", [PATH, "/api/projects"])
+    def test_a_body_in_chunks_is_411_instead_of_an_empty_one(
+        self, caller: Caller, path: str
+    ) -> None:
+        answer = caller.call("POST", path, transfer_encoding="chunked")
+
+        assert (answer.status_code, list(answer.json())) == (411, ["Message"])
+        assert nothing_is_stored()
+
     @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "x" * 300])
     def test_a_body_of_another_kind_is_415(self, caller: Caller, kind: str) -> None:
         answer = caller.post(PATH, b'{"Type": "Work"}', kind=kind)
