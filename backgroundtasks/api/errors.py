@@ -12,7 +12,7 @@ What a request can run into, with its HTTP status.
     ├── MediaTypeRefused     415   a body of another kind
     ├── Throttled            429   too many failed logins
     ├── Failed               500   a handler could not create its task
-    └── Busy                 503   no room now; `Retry-After` says when
+    └── Busy                 503   no room now, or no database; `Retry-After` says when
 
 Each dialect writes them in its own shape.
 """
