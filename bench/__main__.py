@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -26,34 +27,39 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Take the measures, print the table; return 1 when one of them could not be taken."""
+    """Take the measures, print the table; return 1 when one of them could not be taken, 130 when stopped."""
     parser = _parser()
     wanted = parser.parse_args(arguments)
     if unknown := [name for name in wanted.names if name not in MEASURES]:
         parser.error(f"no measure {unknown[0]}: {', '.join(MEASURES)}")
+    # As Ctrl-C: what runs is stopped, and what was made is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     rounds = wanted.rounds or (1 if wanted.quick else 3)
     lines: list[Line] = []
-    failed = False
+    failed = 0
     began = time.monotonic()
     _say(f"{os.cpu_count()} cores, {_busy()}")
-    for name in wanted.names or MEASURES:
-        for vendor in _databases(wanted.database):
-            _say(f"{time.monotonic() - began:4.0f} s  {name} on {vendor} …")
-            try:
-                with bench_on(vendor, rounds=rounds, quick=wanted.quick) as bench:
-                    for line in MEASURES[name](bench):
-                        lines.append(line)
-                        _say("        " + "  ".join(filter(None, line.cells())))
-            except BenchFailed as reason:
-                failed = True
-                _say(f"{name} on {vendor} failed: {reason}")
+    try:
+        for name in wanted.names or MEASURES:
+            for vendor in _databases(wanted.database):
+                _say(f"{time.monotonic() - began:4.0f} s  {name} on {vendor} …")
+                try:
+                    with bench_on(vendor, rounds=rounds, quick=wanted.quick) as bench:
+                        for line in MEASURES[name](bench):
+                            lines.append(line)
+                            _say("        " + "  ".join(filter(None, line.cells())))
+                except BenchFailed as reason:
+                    failed = 1
+                    _say(f"{name} on {vendor} failed: {reason}")
+    except KeyboardInterrupt:
+        failed = 130
     print(drawn(lines))
     missed = [line for line in lines if line.met is False]
     print(
         f"\n{len(lines)} measures in {time.monotonic() - began:.0f} s, "
         f"{len([line for line in lines if line.met])} goals met, {len(missed)} missed; {_busy()}."
     )
-    return 1 if failed else 0
+    return failed
 
 
 def _parser() -> argparse.ArgumentParser:
