@@ -6,6 +6,8 @@ import json
 import logging
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
@@ -54,6 +56,8 @@ logger = logging.getLogger(__name__)
 _LATE = 0.7
 #: Characters of a traceback that are kept.
 _TRACE = 8_000
+#: For messages from within a handler's transaction; its thread has a connection of its own.
+_aside = ThreadPoolExecutor(1, "messages")
 #: How long (seconds) the permission of an owner is believed without asking again.
 _ACTOR_LIFE = 1.0
 #: Owners remembered at most.
@@ -119,16 +123,25 @@ class Execution:
     # -- what the context asks ------------------------------------------------------------
 
     def say(self, level: str, key: str, text: str, parameters: dict[str, Any]) -> None:
-        """Store a message of the run."""
-        self._persist(
-            lambda: arrows.say(
-                self.fence,
-                level=level if level in {"info", "warning", "error"} else "info",
-                key=self._clean.text(key)[:100],
-                text=self._clean.text(text),
-                parameters=self._clean.json(parameters),
-            )
+        """
+        Store a message of the run, at once.
+
+        Within a transaction of the handler it takes another connection: it is seen before
+        the commit and survives a rollback, and it does not lock the run, whose lease must be
+        renewed meanwhile. SQLite has one writer, so there it waits for the commit.
+        """
+        say = partial(
+            arrows.say,
+            self.fence,
+            level=level if level in {"info", "warning", "error"} else "info",
+            key=self._clean.text(key)[:100],
+            text=self._clean.text(text),
+            parameters=self._clean.json(parameters),
         )
+        if connection.in_atomic_block and connection.vendor == "postgresql":
+            _aside.submit(self._persist, say).result()
+        else:
+            self._persist(say)
 
     def remember(self, memory: dict[str, Any]) -> None:
         """Store the run's memory."""

@@ -131,6 +131,11 @@ class TaskContext:
             raise reason
 
     def remember(self, **values: Any) -> None:
-        """Keep small JSON values over attempts (a cursor, what was made); stored at once."""
+        """
+        Keep small JSON values over attempts: a cursor, what was made.
+
+        Stored at once; within a transaction of the handler, together with it. Keep such a
+        transaction short: it holds the run's row, whose lease must be renewed.
+        """
         self.memory.update(values)
         self._channel.remember(self.memory)

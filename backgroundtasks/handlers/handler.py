@@ -71,6 +71,9 @@ class TaskHandler:
                 raise TypeError(f"{cls.__name__} is short, so it must be idempotent too.")
             if (cls.max_attempts or 1) > 1 and not cls.idempotent:
                 raise TypeError(f"{cls.__name__} has several attempts, so it must be idempotent.")
+            for name, field in cls.Parameters._declared_fields.items():  # noqa: SLF001
+                if field.source not in {None, name}:
+                    raise TypeError(f"{cls.__name__}.Parameters.{name} must not have a source.")
             registry.register(cls)
 
     def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome | None:

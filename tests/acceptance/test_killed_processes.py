@@ -22,6 +22,12 @@ def _ended(run_id: object) -> TaskStatus | None:
     return TaskStatus.objects.filter(pk=run_id, state__in=FINAL).first()
 
 
+def _marked_pid(mark: Path) -> int | None:
+    """Return the worker that began the run and wrote that down."""
+    marks = read_marks(mark)
+    return int(marks[-1][2]) if marks else None
+
+
 def _running_pid(run_id: object) -> int | None:
     run = TaskStatus.objects.select_related("worker").get(pk=run_id)
     return run.worker.pid if run.state == State.RUNNING and run.worker else None
@@ -65,7 +71,7 @@ def test_a_run_that_may_not_run_again_is_shown_as_lost(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     with WorkerCommand():
         submission = operations.submit(actor, "Work", {"Mark": str(mark), "Sleep": 60})
-        kill(wait_for(lambda: _running_pid(submission.run_id), "the run to start"))
+        kill(wait_for(lambda: _marked_pid(mark), "the run to start"))
         run = wait_for(lambda: _ended(submission.run_id), "the run to end")
 
         assert run.state == State.LOST

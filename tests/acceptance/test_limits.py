@@ -92,3 +92,13 @@ def test_of_cancel_and_finish_one_wins_and_the_answer_says_which() -> None:
                 assert state in {State.CANCELLED, State.SUCCEEDED}
             else:
                 assert state == answer
+
+
+def test_a_message_in_a_handlers_transaction_does_not_cost_the_run_its_lease() -> None:
+    actor = factories.actor()
+    with WorkerCommand(workers=1, LEASE=2.0):
+        submission = operations.submit(actor, "Work", {"Transaction": 4})
+        run = _end(submission.run_id)
+
+    assert (run.state, run.attempt) == (State.SUCCEEDED, 1)
+    assert [m.text for m in run.messages.all()] == ["Said in a transaction."]

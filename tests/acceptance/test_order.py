@@ -85,8 +85,8 @@ def test_runs_of_one_exclusive_key_never_overlap() -> None:
 
 def test_a_delayed_run_waits_for_its_time() -> None:
     actor = factories.actor()
-    due = clock.now() + timedelta(seconds=1.5)
     with WorkerCommand():
+        due = clock.now() + timedelta(seconds=1.5)
         submission = operations.submit(actor, "Work", {}, run_after=due)
         assert TaskStatus.objects.get(pk=submission.run_id).state == State.SCHEDULED
         wait_for(_all_ended, "the run to end")

@@ -24,20 +24,22 @@ def _wait_until_running(run_id: object) -> None:
     wait_for(lambda: _state(run_id) == State.RUNNING, "the run to start")
 
 
-def test_work_that_ends_within_the_grace_ends_well() -> None:
+def test_work_that_ends_within_the_grace_ends_well(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
     with WorkerCommand() as command:
-        submission = operations.submit(factories.actor(), "Work", {"Sleep": 1})
-        _wait_until_running(submission.run_id)
+        submission = operations.submit(factories.actor(), "Work", {"Sleep": 1, "Mark": str(mark)})
+        wait_for(lambda: read_marks(mark), "the handler to begin")
 
         assert command.stop() == 0
         assert _state(submission.run_id) == State.SUCCEEDED
 
 
-def test_nothing_new_is_claimed() -> None:
+def test_nothing_new_is_claimed(tmp_path: Path) -> None:
     actor = factories.actor()
+    mark = tmp_path / "mark"
     with WorkerCommand(workers=1) as command:
-        first = operations.submit(actor, "Work", {"Sleep": 1})
-        _wait_until_running(first.run_id)
+        operations.submit(actor, "Work", {"Sleep": 1, "Mark": str(mark)})
+        wait_for(lambda: read_marks(mark), "the handler to begin")
         second = operations.submit(actor, "Work", {})
 
         assert command.stop() == 0
@@ -82,13 +84,13 @@ def test_work_that_may_run_again_stops_at_a_checkpoint_late_in_the_grace() -> No
     assert (run.state, run.interruptions) == (State.QUEUED, 1)
 
 
-def test_work_that_does_not_stop_is_killed_and_the_exit_code_says_so() -> None:
+def test_work_that_does_not_stop_is_killed_and_the_exit_code_says_so(tmp_path: Path) -> None:
     actor = factories.actor()
+    mark = tmp_path / "mark"
     with WorkerCommand() as command:
-        again = operations.submit(actor, "AgainWork", {"Sleep": 60})
-        once = operations.submit(actor, "Work", {"Sleep": 60})
-        _wait_until_running(again.run_id)
-        _wait_until_running(once.run_id)
+        again = operations.submit(actor, "AgainWork", {"Sleep": 60, "Mark": str(mark)})
+        once = operations.submit(actor, "Work", {"Sleep": 60, "Mark": str(mark)})
+        wait_for(lambda: len(read_marks(mark)) == 2, "both handlers to begin")
 
         assert command.stop() == 1
     assert _state(again.run_id) == State.QUEUED

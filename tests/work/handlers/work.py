@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import Q
 from rest_framework import serializers
 
@@ -33,6 +34,9 @@ class Orders(serializers.Serializer[Any]):
     Swallow = serializers.BooleanField(default=False, help_text="ignore every interruption")
     Sleep = serializers.FloatField(default=0, help_text="seconds to sleep without looking")
     Block = serializers.FloatField(default=0, help_text="seconds to block all threads in C")
+    Transaction = serializers.FloatField(
+        default=0, help_text="seconds in a transaction that says something and is rolled back"
+    )
     Fail = serializers.CharField(required=False)
     Temporary = serializers.BooleanField(default=False)
     Crash = serializers.CharField(required=False)
@@ -77,6 +81,11 @@ class Work(TaskHandler):
             time.sleep(0.01)
         if orders["Sleep"]:
             time.sleep(orders["Sleep"])
+        if orders["Transaction"]:
+            with transaction.atomic():
+                context.message("info", "work.said", "Said in a transaction.")
+                time.sleep(orders["Transaction"])
+                transaction.set_rollback(connection.vendor == "postgresql")
         if orders["Block"]:
             # PyDLL keeps the interpreter's lock: no other thread runs.
             ctypes.PyDLL(None).usleep(int(orders["Block"] * 1_000_000))
