@@ -284,6 +284,13 @@ class Conditions:
             return OrderBy(key, descending=True, nulls_last=True)
         return OrderBy(key, nulls_last=True)
 
+    def grouping(self, group: tql.GroupBy) -> Known:
+        """Return the field that documents are grouped by."""
+        field = self.field(group.field)
+        if field.place is Place.WORDS:
+            raise QueryInvalid("Text has no groups.", group.field.at)
+        return field
+
     def _key(self, field: Known) -> Any:
         if field.kind is Kind.REFERENCE and field.to:
             named = self._of_type(field.to).filter(entity_id=Cast(_outer(field), UUIDField()))

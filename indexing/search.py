@@ -69,7 +69,7 @@ def summarize(account_id: UUID, query: tql.Query, *, zone: tzinfo = UTC) -> dict
         raise QueryInvalid("groups come in the order of their names.", query.order[0].field.at)
     result: dict[str, Any] = {}
     for groups, count in _counts(query.aggregates):
-        fields = [conditions.field(group.field) for group in groups]
+        fields = [conditions.grouping(group) for group in groups]
         for names, number in _numbers(conditions, found, fields):
             place = result
             for group, field, name in zip(groups, fields, names, strict=True):

@@ -422,6 +422,7 @@ class TestRefusal:
             ("Relationships = x", 1, "Relationships is followed by IN { … }."),
             ("Status IN { RelatedToName = x }", 1, "only Relationships is followed by IN { … }."),
             ("Text ~ x ORDER BY Text", 19, "Text has no order."),
+            ("GROUP BY Text { COUNT }", 10, "Text has no groups."),
             ("COUNT ORDER BY Name", 16, "groups come in the order of their names."),
             (
                 "Relationships IN { RelationshipType ~ x }",
