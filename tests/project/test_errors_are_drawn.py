@@ -27,6 +27,8 @@ VALUES: dict[str, object] = {
     "run_id": UUID(int=1),
     "found": "running",
     "wanted": "queued",
+    "scope": "tasks:all",
+    "known": ["tasks:read", "tasks:write"],
 }
 
 

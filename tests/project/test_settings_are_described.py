@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from backgroundtasks import conf
+from tickets import conf as tickets_conf
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
@@ -67,7 +73,46 @@ def test_every_variable_of_the_environment_is_described_and_no_other() -> None:
     assert set(rows("The environment")) == read
 
 
-def test_every_number_of_the_core_is_described_with_its_default_and_no_other() -> None:
-    described = {name: spelled(default) for name, default in conf.DEFAULTS.items()}
+@pytest.mark.parametrize(
+    "heading, defaults",
+    [
+        ("`settings.TASKCENTER`", conf.DEFAULTS),
+        ("`settings.TICKETS`", tickets_conf.DEFAULTS),
+    ],
+    ids=["core", "tickets"],
+)
+def test_every_number_is_described_with_its_default_and_no_other(
+    heading: str, defaults: dict[str, object]
+) -> None:
+    described = {name: spelled(default) for name, default in defaults.items()}
 
-    assert rows("`settings.TASKCENTER`") == described
+    assert rows(heading) == described
+
+
+def test_a_settings_module_of_the_page_changes_what_it_says(tmp_path: Path) -> None:
+    [module] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "site_settings.py").write_text(module)
+    ask = (
+        "import django; django.setup();"
+        "from django.db import connection; from backgroundtasks import conf;"
+        "from tickets import conf as tickets;"
+        "print(conf.RETENTION.days, conf.WORKERS, tickets.UNPACKED_LIMIT,"
+        " connection.settings_dict['DISABLE_SERVER_SIDE_CURSORS'])"
+    )
+    variables = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "site_settings",
+        "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
+        "TASKCENTER_DATA_DIR": str(tmp_path),
+        "WORKERS": "3",
+    }
+
+    shown = subprocess.run(
+        [sys.executable, "-c", ask],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert shown.stdout.split() == ["30", "3", str(2 * 1024**3), "True"]
