@@ -193,10 +193,8 @@ def document_paths(source: DocumentSource) -> list[Path]:
     ]
 
 
-def documents_of(source: DocumentSource, rows: Sequence[tuple[Any, ...]]) -> Documents | None:
-    """Return the documents of entities, from rows of `document_paths`; None for none."""
-    if not rows:
-        return None
+def documents_of(source: DocumentSource, rows: Sequence[tuple[Any, ...]]) -> Documents:
+    """Return the documents of entities, from rows of `document_paths`; at least one."""
     ids, accounts, projects, named, moments, *others = zip(*rows, strict=True)
     names = [name or "" for name in named]
     return Documents(

@@ -167,10 +167,10 @@ def _lock(documents: QuerySet[Document]) -> None:
 
 
 def _store(source: DocumentSource, entities: QuerySet[Any]) -> int:
-    documents = documents_of(source, raw(entities, document_paths(source)))
-    if documents is None:
+    documents = raw(entities, document_paths(source))
+    if not documents:
         return 0
-    backends.current().write(documents, overwrite=True)
+    _write_all(source, documents)
     if source.relationships:
         starting = raw(_starting_at(entities), _STORED_PATHS)
         read = (raw(entities, relationship_paths(source, each)) for each in source.relationships)
@@ -255,13 +255,23 @@ def rebuild_documents(
     """
     entities = scope.entities_by_id(source)
     read = Windowed(lambda window: _in_window(entities, window), document_paths(source))
+    hold = _Hold(source)
     for window in windows(scope.entities(source), after):
         with transaction.atomic():
-            held = _hold(source, window)
-            documents = documents_of(source, read(window))
-            if documents is not None:
-                _write(documents, held)
-        yield window[1], len(documents or ())
+            held = hold(window)
+            rows = read(window)
+            _write_all(source, rows, held)
+        yield window[1], len(rows)
+
+
+def _write_all(
+    source: DocumentSource, rows: Sequence[tuple[Any, ...]], held: _Held | None = None
+) -> None:
+    """Store documents, from rows of `document_paths`; the next are made while some are stored."""
+    backend = backends.current()
+    with backend.ahead():
+        for start in range(0, len(rows), backend.PART):
+            _write(documents_of(source, rows[start : start + backend.PART]), held)
 
 
 def _write(documents: Documents, held: _Held | None) -> None:
@@ -288,9 +298,10 @@ def rebuild_relationships(
         Windowed(lambda window: _in_window(entities, window), relationship_paths(source, each))
         for each in source.relationships
     ]
+    hold = _Hold(source)
     for window in windows(scope.entities(source), after):
         with transaction.atomic():
-            held = _hold(source, window)
+            held = hold(window)
             read = (reader(window) for reader in readers)
             declared = map(relationships_of, source.relationships, read)
             ours = None if held is None else held.ours
@@ -341,21 +352,28 @@ class _Held:
     theirs: set[Any]
 
 
-def _hold(source: DocumentSource, window: Window) -> _Held | None:
+class _Hold:
     """
-    Lock the documents that nobody else holds, without waiting; None: all are ours.
+    Locks the documents that nobody else holds, without waiting; None: all are ours.
 
     So a rebuild waits for no writer, and no two can wait for each other.
     """
-    if not connection.features.has_select_for_update:
-        return None
-    documents = _within(source, window)
-    there = {each for (each,) in raw(documents, ["entity_id"])}
-    if not there:
-        return _Held(set(), set())
-    free = documents.select_for_update(skip_locked=True)
-    ours = {each for (each,) in raw(free, ["entity_id"])}
-    return _Held(ours, there - ours)
+
+    def __init__(self, source: DocumentSource) -> None:
+        self._there = Windowed(lambda window: _within(source, window), ["entity_id"])
+        self._free = Windowed(
+            lambda window: _within(source, window).select_for_update(skip_locked=True),
+            ["entity_id"],
+        )
+
+    def __call__(self, window: Window) -> _Held | None:
+        if not connection.features.has_select_for_update:
+            return None
+        there = {each for (each,) in self._there(window)}
+        if not there:
+            return _Held(set(), set())
+        ours = {each for (each,) in self._free(window)}
+        return _Held(ours, there - ours)
 
 
 def _in_window(entities: QuerySet[Any], window: Window) -> QuerySet[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from django.db import connection
@@ -17,6 +18,15 @@ class Backend(Protocol):
 
     #: Documents that one transaction of a rebuild writes; a few tens of milliseconds.
     BATCH: int
+    #: Documents that one call of `write` takes best.
+    PART: int
+
+    def ahead(self) -> AbstractContextManager[None]:
+        """
+        Let the database work on what is written inside while we make the next part.
+
+        Errors may come as late as the end of the block. For writes only.
+        """
 
     def write(self, documents: Documents, *, overwrite: bool) -> None:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection
@@ -14,6 +15,7 @@ from indexing.rows import Documents, Relationship
 from indexing.words import MAX_WORD, Term
 
 BATCH = 2_000
+PART = 500
 
 _INSERT = """
 INSERT INTO indexing_document (account_id, entity_type, entity_id, project_id, name, name_key,
@@ -36,6 +38,14 @@ WHERE (indexing_document.account_id, indexing_document.project_id, indexing_docu
     IS DISTINCT FROM (excluded.account_id, excluded.project_id, excluded.name, excluded.name_key,
                       excluded.updated_at, excluded.fields, excluded.words)
 """
+
+
+@contextmanager
+def ahead() -> Iterator[None]:
+    """Send statements without waiting for their results, until the end of the block."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
 
 
 def write(documents: Documents, *, overwrite: bool) -> None:

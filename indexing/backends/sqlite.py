@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, repeat
 
 from django.db import connection, transaction
@@ -12,6 +13,8 @@ from indexing.rows import Documents, Relationship
 from indexing.words import Term
 
 BATCH = 1_000
+#: Nobody works meanwhile: the database is in this process.
+PART = BATCH
 #: Pages that one step of `optimize` merges at most; about 50 ms.
 _MERGE_PAGES = 500
 
@@ -36,6 +39,11 @@ FROM (SELECT %s AS name, %s AS text) AS given, indexing_document AS document
 WHERE document.entity_type = %s AND document.entity_id = %s
     AND (stored.name IS NOT given.name OR stored.text IS NOT given.text)
 """
+
+
+def ahead() -> AbstractContextManager[None]:
+    """Do nothing: the database is in this process."""
+    return nullcontext()
 
 
 def write(documents: Documents, *, overwrite: bool) -> None:  # noqa: ARG001 - the one writer wins
