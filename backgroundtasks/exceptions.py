@@ -9,6 +9,7 @@ Every error that the core raises, and what may catch it.
     ├── SubmissionFailed                     submission_failed
     ├── IdempotencyConflict                  idempotency_conflict
     ├── AccountRefused                       account_refused
+    ├── ScopeUnknown                         scope_unknown
     ├── SecretUnreadable                     secret_unreadable
     ├── RunNotFound                          run_not_found
     └── RunConflict                          run_conflict
@@ -94,6 +95,16 @@ class AccountRefused(TaskCenterError):
     def __init__(self, username: str) -> None:
         super().__init__(f"The user {username!r} is not a member of the account.")
         self.username = username
+
+
+class ScopeUnknown(TaskCenterError):
+    """A credential was to be limited to something that there is not."""
+
+    code = "scope_unknown"
+
+    def __init__(self, scope: str, known: list[str]) -> None:
+        super().__init__(f"There is no scope {scope!r}; the scopes are {', '.join(known)}.")
+        self.scope = scope
 
 
 class SecretUnreadable(TaskCenterError):

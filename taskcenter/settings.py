@@ -33,7 +33,7 @@ DATA_DIR.mkdir(parents=True, exist_ok=True)
 SECRET_KEY = keys.secret_key(DATA_DIR)
 SECRET_KEY_FALLBACKS = _words("SECRET_KEY_FALLBACKS")
 DEBUG = _flag("DEBUG", default=False)
-ALLOWED_HOSTS = _words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1],testserver")
+ALLOWED_HOSTS = _words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = _words("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
@@ -195,6 +195,7 @@ LOGGING = {
     "loggers": {
         # The library logs a line per process and task; ours says what an operator needs.
         "django-q": {"level": "WARNING"},
-        "django.request": {"filters": ["no_probe"]},
+        # What is answered 4xx stands in the access log.
+        "django.request": {"filters": ["no_probe"], "level": "ERROR"},
     },
 }

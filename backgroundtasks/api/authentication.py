@@ -35,6 +35,8 @@ from backgroundtasks.api import throttle
 from backgroundtasks.api.errors import Refused, Unauthenticated
 from backgroundtasks.handlers import permissions
 from backgroundtasks.models import AccessToken, Membership, OAuthClient
+from backgroundtasks.operations.issue_token import READ as READ  # noqa: PLC0414 - part of the surface
+from backgroundtasks.operations.issue_token import WRITE as WRITE  # noqa: PLC0414 - part of the surface
 from backgroundtasks.operations.issue_token import digest
 
 if TYPE_CHECKING:
@@ -44,11 +46,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from backgroundtasks.handlers import Actor
-
-READ: Final = "tasks:read"
-WRITE: Final = "tasks:write"
-#: What a token can be limited to; a token without a scope may do all that its user may.
-SCOPES: Final = frozenset({READ, WRITE})
 
 _READER: Final = (permissions.Role("viewer"),)
 _WRONG: Final = "The user name or the password is wrong."

@@ -23,11 +23,10 @@ from oauthlib.oauth2 import BackendApplicationServer, RequestValidator
 
 from backgroundtasks import conf
 from backgroundtasks.api import body
-from backgroundtasks.api.authentication import SCOPES
 from backgroundtasks.api.errors import ApiError, TooLarge
 from backgroundtasks.api.throttle import Failures
 from backgroundtasks.models import OAuthClient
-from backgroundtasks.operations.issue_token import digest, issue_token
+from backgroundtasks.operations.issue_token import SCOPES, digest, issue_token
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -87,6 +87,7 @@ class Drainer:
 
     def end(self) -> None:
         """Take the worker off the list; it holds nothing any more."""
+        self._pulse.end()
         try:
             Worker.objects.filter(pk=self.worker_id).update(stopped_at=clock.now())
         except DatabaseError:

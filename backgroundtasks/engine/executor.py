@@ -139,9 +139,16 @@ class Execution:
             parameters=self._clean.json(parameters),
         )
         if connection.in_atomic_block and connection.vendor == "postgresql":
-            _aside.submit(self._persist, say).result()
+            _aside.submit(self._persist_aside, say).result()
         else:
             self._persist(say)
+
+    def _persist_aside(self, write: Callable[[], Any]) -> None:
+        """Do a write in the thread for messages, and leave no connection open there."""
+        try:
+            self._persist(write)
+        finally:
+            connection.close()
 
     def remember(self, memory: dict[str, Any]) -> None:
         """Store the run's memory."""

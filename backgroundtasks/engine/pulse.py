@@ -49,12 +49,18 @@ class Pulse(threading.Thread):
         #: What is to be given back, by its token.
         self._rest: dict[int, list[UUID]] = {}
         self._lost = False
+        self._ended = threading.Event()
+
+    def end(self) -> None:
+        """Beat no more, and leave no connection behind."""
+        self._ended.set()
+        if self.is_alive():
+            self.join()
 
     def run(self) -> None:
-        """Tick until the process ends."""
+        """Tick until the worker ends."""
         tick = conf.PROGRESS_INTERVAL.total_seconds()
-        while True:
-            time.sleep(tick)
+        while not self._ended.wait(tick):
             try:
                 self._tick()
                 if self._lost:
@@ -71,6 +77,7 @@ class Pulse(threading.Thread):
                     )
                 connection.close()
             self._fence_itself()
+        connection.close()
 
     def _tick(self) -> None:
         now = time.monotonic()

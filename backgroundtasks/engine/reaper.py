@@ -154,7 +154,7 @@ def _recover_one(run: TaskStatus, cause: str, *, interrupted: bool, batch: bool)
             error=f"Lost: {cause}, and it may have been done in part. Retry it if it may run again.",
             retention=retention,
         )
-        _log("run.lost", run, cause, moved=moved)
+        _tell("run.lost", run, cause, moved=moved)
         return moved
     if interrupted or batch:
         # Of a batch at most one had begun, and nobody knows which: all go back, and each is
@@ -165,7 +165,7 @@ def _recover_one(run: TaskStatus, cause: str, *, interrupted: bool, batch: bool)
             outcome=AttemptOutcome.INTERRUPTED if interrupted else AttemptOutcome.DIED,
             solo=batch,
         )
-        _log("run.requeued", run, cause, moved=moved)
+        _tell("run.requeued", run, cause, moved=moved)
         return moved
     failures = run.attempt - run.interruptions
     if failures >= handler.attempts_of():
@@ -175,7 +175,7 @@ def _recover_one(run: TaskStatus, cause: str, *, interrupted: bool, batch: bool)
             temporary=True,
             retention=retention,
         )
-        _log("run.failed", run, cause, moved=moved)
+        _tell("run.failed", run, cause, moved=moved)
         return moved
     moved = arrows.schedule_next_attempt(
         fence,
@@ -183,7 +183,7 @@ def _recover_one(run: TaskStatus, cause: str, *, interrupted: bool, batch: bool)
         error=f"Interrupted: {cause}.",
         outcome=AttemptOutcome.DIED,
     )
-    _log("run.rescheduled", run, cause, moved=moved)
+    _tell("run.rescheduled", run, cause, moved=moved)
     return moved
 
 
@@ -233,8 +233,16 @@ def _retention(handler: type[TaskHandler] | None) -> timedelta:
     return retention
 
 
-def _log(event: str, run: TaskStatus, cause: str, *, moved: bool) -> None:
+def _tell(event: str, run: TaskStatus, cause: str, *, moved: bool) -> None:
+    """Tell operators, and who looks at the run, what became of it."""
     if moved:
         logger.warning(
             "%s run_id=%s type=%s attempt=%s; %s", event, run.pk, run.task_type, run.attempt, cause
+        )
+        arrows.note(
+            run.pk,
+            level="warning",
+            key=event,
+            text=f"Attempt {run.attempt} ended: {cause}.",
+            attempt=run.attempt,
         )

@@ -103,6 +103,8 @@ def requeue(fence: Fence, *, error: str, outcome: AttemptOutcome, solo: bool = F
             _fenced(fence),
             State.QUEUED,
             interruptions=F("interruptions") + 1,
+            # It waits from now on, not since its submission.
+            run_after=Now(),
             token=None,
             lease_until=None,
             solo=solo,

@@ -200,6 +200,7 @@ def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
     as much as running them. Poolers that cannot keep prepared statements are said to Django
     by DISABLE_SERVER_SIDE_CURSORS.
     """
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     driver = connection.connection
     with connection.wrap_database_errors, psycopg.Cursor(driver) as cursor:

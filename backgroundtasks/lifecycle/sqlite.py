@@ -151,6 +151,7 @@ def _cursor() -> Iterator[sqlite3.Cursor]:
     Django's own rewrites the placeholders of every statement that it runs, which costs as
     much as the statement.
     """
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, closing(sqlite3.Cursor(connection.connection)) as cursor:
         yield cursor

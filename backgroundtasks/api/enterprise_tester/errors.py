@@ -38,6 +38,7 @@ _STATUSES: Final[dict[type[exceptions.TaskCenterError], type[errors.ApiError]]] 
     exceptions.SubmissionFailed: errors.Failed,
     exceptions.IdempotencyConflict: errors.Conflict,
     exceptions.AccountRefused: errors.Refused,
+    exceptions.ScopeUnknown: errors.Refused,
     exceptions.SecretUnreadable: errors.Failed,
     exceptions.RunNotFound: errors.NotFound,
     exceptions.RunConflict: errors.Conflict,

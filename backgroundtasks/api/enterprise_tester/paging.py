@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from django.db.models import Q
 from rest_framework.response import Response
 
 from backgroundtasks.api.enterprise_tester import odata
@@ -97,10 +98,16 @@ def page(
 
 def filtered(request: Request, rows: QuerySet[_M], members: Mapping[str, str]) -> QuerySet[_M]:
     """Return the rows that `$filter` leaves."""
+    wanted = condition(request, rows.model, members)
+    return rows.filter(wanted) if wanted else rows
+
+
+def condition(request: Request, model: type[Model], members: Mapping[str, str]) -> Q:
+    """Return what `$filter` asks for; an empty condition without one."""
     text = request.query_params.get("$filter", "")
     if "\0" in text:
         raise Refused("$filter holds a NUL character.")
-    return rows.filter(odata.condition(text, rows.model, members)) if text.strip() else rows
+    return odata.condition(text, model, members) if text.strip() else Q()
 
 
 def ordered(

@@ -16,17 +16,18 @@ from uuid import UUID
 from django.db.models import Q
 
 from backgroundtasks import queries
-from backgroundtasks.api.enterprise_tester.paging import envelope, filtered, read_slice
+from backgroundtasks.api.enterprise_tester.paging import condition, envelope, read_slice
 from backgroundtasks.api.enterprise_tester.started import represented
 from backgroundtasks.api.enterprise_tester.vocabulary import Run
 from backgroundtasks.api.errors import Refused
+from backgroundtasks.models import TaskStatus
+from backgroundtasks.states import State
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from rest_framework.request import Request
 
     from backgroundtasks.handlers import Actor
-    from backgroundtasks.models import TaskStatus
 
 #: What `$filter` may name.
 MEMBERS: Final = {
@@ -56,7 +57,7 @@ def page(request: Request, actor: Actor) -> dict[str, Any]:
     """
     wanted = read_slice(request, largest_skip=LARGEST_SKIP)
     newest_first = _newest_first(request)
-    runs = filtered(request, queries.visible_runs(actor), MEMBERS)
+    runs = _visible(actor, condition(request, TaskStatus, MEMBERS))
     total = runs.order_by()[: COUNTED + 1].count() if wanted.counted else None
     behind = _behind(request, runs, newest_first=newest_first)
     ordered = _ordered(behind, newest_first=newest_first)
@@ -68,6 +69,29 @@ def page(request: Request, actor: Actor) -> dict[str, Any]:
     if len(found) > wanted.top > 0:
         body["NextLink"] = next_link(request, f"{shown[-1].position}.{shown[-1].pk.hex}")
     return body
+
+
+def _visible(actor: Actor, wanted: Q) -> QuerySet[TaskStatus]:
+    """Return the visible runs that fit, by the index of their state where one is asked for."""
+    state = _state(wanted)
+    runs = queries.visible_runs(actor)
+    if state is not None:
+        runs = queries.visible_in_states(actor, {state})
+    return runs.filter(wanted) if wanted else runs
+
+
+def _state(wanted: Q) -> State | None:
+    """Return the state that every run that fits is in, if the condition says so."""
+    if wanted.negated or (wanted.connector != Q.AND and len(wanted.children) > 1):
+        return None
+    for child in wanted.children:
+        if isinstance(child, Q):
+            found = _state(child)
+            if found is not None:
+                return found
+        elif isinstance(child, tuple) and child[0] in {"state", "state__exact", "state__iexact"}:
+            return State(child[1]) if child[1] in set(State) else None
+    return None
 
 
 def next_link(request: Request, token: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from django.db import connection
+from django.db.models import Q
 
 from backgroundtasks import clock, queries
 from backgroundtasks.api.enterprise_tester import run_list
@@ -192,6 +193,17 @@ class TestPages:
 
         assert "run_list" in plan
         assert re.search(r'position<\?|Index Cond:.*"position" <=', plan), plan
+
+    @pytest.mark.parametrize("state", ["queued", "scheduled", "running", "failed"])
+    def test_of_one_state_walk_its_index_and_not_the_account(
+        self, caller: Caller, state: str
+    ) -> None:
+        if connection.vendor == "postgresql":
+            pytest.skip("PostgreSQL knows by its statistics which one is shorter")
+
+        plan = run_list._visible(caller.actor, Q(Q(state=state))).explain()
+
+        assert re.search(r"INDEX run_(claim|due|lease|list_bad)", plan), plan
 
 
 class _Request:

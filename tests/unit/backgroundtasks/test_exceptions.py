@@ -32,6 +32,10 @@ ERRORS: dict[TaskCenterError, tuple[str, str]] = {
         "account_refused",
         "The user 'ann' is not a member of the account.",
     ),
+    exceptions.ScopeUnknown("all", ["a", "b"]): (
+        "scope_unknown",
+        "There is no scope 'all'; the scopes are a, b.",
+    ),
     exceptions.SecretUnreadable(): (
         "secret_unreadable",
         "A stored secret cannot be read: its data key is missing.",

@@ -195,7 +195,6 @@ class TestScope:
             ("tasks:read tasks:write", 200, 202),
             ("tasks:read", 200, 403),
             ("tasks:write", 403, 202),
-            ("other", 403, 403),
         ],
     )
     def test_a_token_does_only_what_its_scope_says(

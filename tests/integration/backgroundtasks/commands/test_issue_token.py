@@ -32,10 +32,10 @@ def test_prints_the_token_and_nothing_else(alice: User, capsys: pytest.CaptureFi
 
 
 def test_gives_it_the_life_and_the_scopes_that_were_asked_for(alice: User) -> None:
-    call_command("issue_token", "alice", "--minutes", "5", "--scope", "read", "start")
+    call_command("issue_token", "alice", "--minutes", "5", "--scope", "tasks:read", "tasks:write")
 
     stored = AccessToken.objects.get()
-    assert stored.scope == "read start"
+    assert stored.scope == "tasks:read tasks:write"
     assert timedelta(minutes=4) < stored.expires_at - clock.now() <= timedelta(minutes=5)
 
 

@@ -382,13 +382,13 @@ class TestAZombie:
 
 
 class TestAWorkersLife:
-    def test_is_written_down(self, drainer: Drainer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(drainer._pulse, "start", lambda: None)
-
+    def test_is_written_down_and_its_pulse_ends_with_it(self, drainer: Drainer) -> None:
         drainer.begin()
         assert Worker.objects.get(pk=drainer.worker_id).stopped_at is None
+        assert drainer._pulse.is_alive()
         drainer.end()
 
+        assert not drainer._pulse.is_alive()
         assert Worker.objects.get(pk=drainer.worker_id).stopped_at is not None
 
 

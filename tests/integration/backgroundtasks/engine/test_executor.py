@@ -500,7 +500,7 @@ class TestAMessage:
     def test_in_a_handlers_broken_transaction_ends_the_attempt_instead_of_waiting_for_ever(
         self, make_handler: Any, drainer: Drainer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        say = arrows.say
+        remember = arrows.remember
         tries: list[int] = []
 
         def broken(*arguments: Any, **values: Any) -> bool:
@@ -509,13 +509,13 @@ class TestAMessage:
                 connection.close()
                 raise OperationalError("server closed the connection unexpectedly")
             assert len(tries) < 4, "tried again within a transaction that is lost"
-            return say(*arguments, **values)
+            return remember(*arguments, **values)
 
-        monkeypatch.setattr(arrows, "say", broken)
+        monkeypatch.setattr(arrows, "remember", broken)
 
         def perform(context: Any, _: Any) -> None:
             with transaction.atomic():
-                context.message("info", "k")
+                context.remember(cursor=1)
 
         make_handler(perform)
 
