@@ -8,7 +8,8 @@ instances and no converters in between, and each column is worked on as a whole.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import compress
@@ -26,6 +27,11 @@ from indexing.words import fold_all, split_all
 
 #: Characters of each text that are indexed; a stack trace's first page says what it is about.
 MAX_TEXT = 8_000
+
+#: Rows that are fetched at once where few may be enough.
+_FETCHED = 100
+#: Where the name stands in rows of `document_paths`.
+_NAME = 3
 
 Column = Sequence[Any]
 #: Account, type, id of the source, id of the destination; values as the driver has them.
@@ -144,6 +150,16 @@ class Windowed:
 
     def __call__(self, window: Window) -> list[tuple[Any, ...]]:
         """Return the rows of a window."""
+        return _fetch(*self._statement(window))
+
+    def parts(self, window: Window) -> Generator[list[tuple[Any, ...]], None, None]:
+        """Yield them a few at a time, read no further than asked for; inside a transaction."""
+        with connection.chunked_cursor() as cursor:
+            cursor.execute(*self._statement(window))
+            while rows := cursor.fetchmany(_FETCHED):
+                yield rows
+
+    def _statement(self, window: Window) -> tuple[str, list[Any]]:
         shape = window[0] is None, window[1] is None
         if shape not in self._known:
             stand_in = tuple(
@@ -153,7 +169,7 @@ class Windowed:
             self._known[shape] = _compiled(entities.order_by("pk"), self._paths, self._limit)
         sql, params = self._known[shape]
         values = dict(zip((bound.hex for bound in self._bounds), window, strict=True))
-        return _fetch(sql, [values.get(getattr(each, "hex", each), each) for each in params])
+        return sql, [values.get(getattr(each, "hex", each), each) for each in params]
 
 
 def _compiled(
@@ -191,6 +207,39 @@ def document_paths(source: DocumentSource) -> list[Path]:
         *(field.path for field in source.fields.values()),
         *(Left(expression(path), MAX_TEXT, output_field=TextField()) for path in source.texts),
     ]
+
+
+class DocumentRows:
+    """Rows of `document_paths`, as many of a window as one transaction may write."""
+
+    def __init__(self, source: DocumentSource, query: Callable[[Window], QuerySet[Any]]) -> None:
+        paths = document_paths(source)
+        self._read = Windowed(query, paths)
+        self._texts = (_NAME, *range(len(paths) - len(source.texts), len(paths)))
+        self._has_texts = bool(source.texts)
+
+    def __call__(self, window: Window, characters: int) -> tuple[list[tuple[Any, ...]], Any]:
+        """Return rows of at most so many characters, but one at least; and the id they reach."""
+        if not self._has_texts:  # names alone are short: all fit, so they come at once
+            return self._read(window), window[1]
+        rows: list[tuple[Any, ...]] = []
+        with closing(self._read.parts(window)) as parts:
+            for part in parts:
+                characters -= self._size(part)
+                rows += part
+                if characters < 0:
+                    return self._shortened(rows, -characters)
+        return rows, window[1]
+
+    def _shortened(
+        self, rows: list[tuple[Any, ...]], excess: int
+    ) -> tuple[list[tuple[Any, ...]], Any]:
+        while excess > 0 and len(rows) > 1:
+            excess -= self._size([rows.pop()])
+        return rows, rows[-1][0]
+
+    def _size(self, rows: Sequence[tuple[Any, ...]]) -> int:
+        return sum(len(row[place]) for row in rows for place in self._texts if row[place])
 
 
 def documents_of(source: DocumentSource, rows: Sequence[tuple[Any, ...]]) -> Documents:

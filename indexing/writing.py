@@ -22,6 +22,7 @@ from django.db.models.functions import RowNumber
 from indexing import backends, rows
 from indexing.models import Document, Relationship
 from indexing.rows import (
+    DocumentRows,
     Documents,
     Unindexed,
     Window,
@@ -106,7 +107,7 @@ def index(what: type[Model] | str, ids: Iterable[UUID]) -> None:
             chunk = ordered[start : start + _CHUNK]
             _lock(Document.objects.filter(entity_type=source.entity_type, entity_id__in=chunk))
             entities = source.queryset().filter(pk__in=chunk)
-            _store(source, entities)
+            _store(source, raw(entities, document_paths(source)), entities)
             found = set(entities.values_list("pk", flat=True))
             _drop(source, [each for each in chunk if each not in found])
 
@@ -125,10 +126,15 @@ def index_batches(what: type[Model] | str, **lookup: Any) -> Iterator[int]:
     source = get(what)
     chosen: dict[Path, Any] = {path: value for path, value in lookup.items()}  # noqa: C416 - widens the type of its keys
     entities = _chosen(source, chosen, wrap=Unindexed)
-    for window in windows(_chosen(source, chosen)):
-        with transaction.atomic():
-            _lock(_within(source, window))
-            count = _store(source, _in_window(entities, window))
+    read = DocumentRows(source, lambda window: _in_window(entities, window))
+
+    def take(window: Window) -> tuple[Any, int]:
+        _lock(_within(source, window))
+        rows, reached = read(window, backends.current().CHARACTERS)
+        _store(source, rows, _in_window(entities, (window[0], reached)))
+        return reached, len(rows)
+
+    for _, count in _batches(windows(_chosen(source, chosen)), take):
         yield count
 
 
@@ -166,16 +172,14 @@ def _lock(documents: QuerySet[Document]) -> None:
         list(documents.order_by("entity_id").select_for_update().values_list("pk"))
 
 
-def _store(source: DocumentSource, entities: QuerySet[Any]) -> int:
-    documents = raw(entities, document_paths(source))
-    if not documents:
-        return 0
+def _store(
+    source: DocumentSource, documents: Sequence[tuple[Any, ...]], entities: QuerySet[Any]
+) -> None:
     _write_all(source, documents)
-    if source.relationships:
+    if documents and source.relationships:
         starting = raw(_starting_at(entities), _STORED_PATHS)
         read = (raw(entities, relationship_paths(source, each)) for each in source.relationships)
         _relate(starting, map(relationships_of, source.relationships, read))
-    return len(documents)
 
 
 _STORED_PATHS = ("pk", "account_id", "type", "source_id", "destination_id")
@@ -239,6 +243,26 @@ def windows(entities: QuerySet[Any], after: Any = None) -> list[Window]:
     return list(zip([after, *ends], ends, strict=False))
 
 
+def _batches(
+    spans: Iterable[Window], take: Callable[[Window], tuple[Any, int]]
+) -> Iterator[tuple[Any, int]]:
+    """
+    Work through windows, in one transaction or more each.
+
+    Args:
+        spans: The windows.
+        take: Works on a window's beginning; returns the id it came to, and how many it did.
+
+    Yields:
+        What `take` returns, after its transaction.
+    """
+    for reached, end in spans:
+        while reached != end:
+            with transaction.atomic():
+                reached, count = take((reached, end))  # noqa: PLW2901 - it goes on from there
+            yield reached, count
+
+
 def rebuild_documents(
     source: DocumentSource, scope: Scope, after: Any = None
 ) -> Iterator[tuple[Any, int]]:
@@ -254,14 +278,16 @@ def rebuild_documents(
         `(id up to which all is stored, number of entities)` after each batch's transaction.
     """
     entities = scope.entities_by_id(source)
-    read = Windowed(lambda window: _in_window(entities, window), document_paths(source))
+    read = DocumentRows(source, lambda window: _in_window(entities, window))
     hold = _Hold(source)
-    for window in windows(scope.entities(source), after):
-        with transaction.atomic():
-            held = hold(window)
-            rows = read(window)
-            _write_all(source, rows, held)
-        yield window[1], len(rows)
+
+    def take(window: Window) -> tuple[Any, int]:
+        held = hold(window)
+        rows, reached = read(window, backends.current().CHARACTERS)
+        _write_all(source, rows, held)
+        return reached, len(rows)
+
+    yield from _batches(windows(scope.entities(source), after), take)
 
 
 def _write_all(
@@ -299,14 +325,15 @@ def rebuild_relationships(
         for each in source.relationships
     ]
     hold = _Hold(source)
-    for window in windows(scope.entities(source), after):
-        with transaction.atomic():
-            held = hold(window)
-            read = (reader(window) for reader in readers)
-            declared = map(relationships_of, source.relationships, read)
-            ours = None if held is None else held.ours
-            count = _relate(read_stored(window), declared, ours)
-        yield window[1], count
+
+    def take(window: Window) -> tuple[Any, int]:
+        held = hold(window)
+        read = (reader(window) for reader in readers)
+        declared = map(relationships_of, source.relationships, read)
+        ours = None if held is None else held.ours
+        return window[1], _relate(read_stored(window), declared, ours)
+
+    yield from _batches(windows(scope.entities(source), after), take)
 
 
 def count_relationships(source: DocumentSource, scope: Scope) -> int:

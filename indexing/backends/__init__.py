@@ -16,8 +16,10 @@ from indexing.words import Term
 class Backend(Protocol):
     """What a module of this package gives. Every write takes part in the caller's transaction."""
 
-    #: Documents that one transaction of a rebuild writes; a few tens of milliseconds.
+    #: Documents that one transaction of a rebuild writes at most; a few tens of milliseconds.
     BATCH: int
+    #: Characters of their names and texts, for the same reason; one document may have more.
+    CHARACTERS: int
     #: Documents that one call of `write` takes best.
     PART: int
 

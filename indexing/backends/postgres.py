@@ -15,6 +15,7 @@ from indexing.rows import Documents, Relationship
 from indexing.words import MAX_WORD, Term
 
 BATCH = 2_000
+CHARACTERS = 400_000
 PART = 500
 
 _INSERT = """

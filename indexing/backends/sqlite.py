@@ -13,6 +13,7 @@ from indexing.rows import Documents, Relationship
 from indexing.words import Term
 
 BATCH = 1_000
+CHARACTERS = 200_000
 #: Nobody works meanwhile: the database is in this process.
 PART = BATCH
 #: Pages that one step of `optimize` merges at most; about 50 ms.

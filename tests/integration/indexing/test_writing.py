@@ -2,7 +2,7 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from backgroundtasks.models import Account
 from indexing import backends, documents
@@ -175,6 +175,30 @@ class TestIndexBatches:
         assert len(found(account, "in")) == 25
         assert found(account, "out") == set()
         assert Relationship.objects.count() == 25
+
+    def test_takes_fewer_where_texts_are_long(
+        self, account: Account, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backends.current(), "CHARACTERS", 1_000)
+        Book.objects.bulk_create(Book(shelf=shelf, name="b", blurb="x" * 400) for _ in range(5))
+
+        assert list(documents.index_batches(Book, shelf_id=shelf.pk)) == [2, 2, 1]
+
+        assert Document.objects.count() == 5
+        assert Relationship.objects.count() == 5
+
+    def test_undoes_a_batch_that_the_database_refuses(
+        self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its parts are sent ahead on PostgreSQL: the refusal comes late, but it comes."""
+        monkeypatch.setattr(backends.current(), "PART", 2)
+        monkeypatch.setattr("indexing.rows.fold_all", lambda texts: [None for _ in texts])
+        Shelf.objects.bulk_create(Shelf(project=shelf.project, name=f"s {n}") for n in range(5))
+
+        with pytest.raises(IntegrityError):
+            list(documents.index_batches(Shelf, project_id=shelf.project_id))
+
+        assert Document.objects.count() == 0
 
 
 class TestRemove:

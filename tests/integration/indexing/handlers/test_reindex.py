@@ -10,6 +10,7 @@ from backgroundtasks.models import Account
 from indexing import backends, documents
 from indexing.handlers.reindex import ENTITIES, OPTIMIZING, QUEUING, RELATIONSHIPS, Reindex
 from indexing.models import Document, Rebuild, Relationship
+from indexing.rows import MAX_TEXT
 from indexing.words import terms
 from tests.support.indexing.library import Book, Project, Shelf
 from tests.support.indexing.runs import Recorder, context
@@ -145,6 +146,66 @@ class TestWork:
         assert (whole.documents, whole.relationships, whole.optimized) == (2, 1, True)
         part = Rebuild.objects.get(project_id=shelf.project_id)
         assert (part.documents, part.relationships, part.optimized) == (2, None, False)
+
+
+class TestLongTexts:
+    def test_one_transaction_takes_no_more_of_them_than_is_set(
+        self, account: Account, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Here for the numbers in use: a batch of 1,000 would hold SQLite for over a second."""
+        backend = backends.current()
+        monkeypatch.setattr(backend, "BATCH", 1_000)
+        fit = backend.CHARACTERS // MAX_TEXT
+        count = 2 * fit + fit // 2
+        blurb = ("long " * MAX_TEXT)[: 2 * MAX_TEXT]
+        Book.objects.bulk_create(
+            Book(shelf=shelf, name=f"book {n}", blurb=blurb) for n in range(count)
+        )
+        seen: list[int] = []
+
+        def look(_: int) -> None:
+            seen.append(Document.objects.filter(entity_type="Book").count())
+
+        result = run(account, Recorder(look))
+
+        steps = [after - before for before, after in zip([0, *seen], seen, strict=False)]
+        assert max(steps) < fit
+        assert sum(steps) == count
+        assert len([step for step in steps if step]) == 3
+        assert result["Documents"] == count + 2
+
+    def test_one_that_is_longer_than_that_is_taken_alone(
+        self, account: Account, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backends.current(), "CHARACTERS", 100)
+        Book.objects.bulk_create(
+            Book(shelf=shelf, name=f"book {n}", blurb="long " * 50 if n % 2 else "short")
+            for n in range(35)
+        )
+
+        result = run(account)
+
+        assert result == {"Documents": 37, "Removed": 0, "Relationships": 36}
+        assert len(found(account, "long")) == 17
+        assert len(found(account, "short")) == 18
+
+    def test_the_next_attempt_goes_on_between_them(
+        self, account: Account, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backends.current(), "CHARACTERS", 100)
+        Book.objects.bulk_create(
+            Book(shelf=shelf, name=f"book {n}", blurb="long " * 50) for n in range(5)
+        )
+        recorder = Recorder(lambda checkpoint: Stop if checkpoint == 2 else None)
+
+        with pytest.raises(Stop):
+            run(account, recorder)
+        reached = Document.objects.filter(entity_type="Book").count()
+        result = run(account, recorder)
+
+        assert reached == 2
+        assert result == {"Documents": 7, "Removed": 0, "Relationships": 6}
+        assert len(found(account, "long")) == 5
 
 
 class TestSearchMeanwhile:
