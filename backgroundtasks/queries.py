@@ -183,6 +183,12 @@ def list_attempts(run: TaskStatus) -> list[Attempt]:
     return earlier
 
 
+def worker_names(ids: Collection[UUID | None]) -> dict[UUID | None, str]:
+    """Return `host:pid` of these workers; the id of one that is forgotten (a day after its end)."""
+    found = Worker.objects.in_bulk([pk for pk in ids if pk is not None])
+    return {pk: str(found.get(pk, pk)) for pk in ids if pk is not None}
+
+
 def retries_of(run: TaskStatus) -> list[UUID]:
     """Return the runs that people started by retrying this one, oldest first."""
     # The task's runs are few and indexed; `retry_of` is not.

@@ -5,6 +5,9 @@ from django.urls import include, path
 
 from taskcenter import health, metrics
 
+admin.site.site_header = admin.site.site_title = "Task center"
+admin.site.index_title = "Operators"
+
 urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),

@@ -58,13 +58,15 @@ def summary(run: TaskStatus) -> dict[str, Any]:
 
 
 def details(run: TaskStatus) -> dict[str, Any]:
-    """Return all of a run; secret parameters are masked."""
+    """Return all of a run; secret parameters are masked, workers are `host:pid`."""
+    attempts = queries.list_attempts(run)
+    workers = queries.worker_names({run.worker_id, *(attempt.worker_id for attempt in attempts)})
     return summary(run) | {
         "task": str(run.task_id),
         "origin": run.task.origin,
         "parameters": secrets.mask(run.task.parameters),
         "run_after": moment(run.run_after),
-        "worker": str(run.worker_id) if run.worker_id else None,
+        "worker": workers.get(run.worker_id),
         "lease_until": moment(run.lease_until),
         "expires_at": moment(run.expires_at),
         "result": run.result,
@@ -73,13 +75,13 @@ def details(run: TaskStatus) -> dict[str, Any]:
         "attempts": [
             {
                 "number": attempt.number,
-                "worker": str(attempt.worker_id) if attempt.worker_id else None,
+                "worker": workers.get(attempt.worker_id),
                 "started_at": moment(attempt.started_at),
                 "finished_at": moment(attempt.finished_at),
                 "outcome": attempt.outcome,
                 "error": attempt.error,
             }
-            for attempt in queries.list_attempts(run)
+            for attempt in attempts
         ],
         "messages": [
             {

@@ -10,7 +10,7 @@ from django.core.management import CommandError
 from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks import operations
-from backgroundtasks.models import Message, TaskStatus
+from backgroundtasks.models import Message, TaskStatus, Worker
 from backgroundtasks.states import FINAL, State
 from tests.support import factories
 
@@ -136,6 +136,15 @@ class TestShowRun:
         assert shown["messages"][0]["text"] == "Careful."
         assert shown["retried_as"] == [str(again.run_id)]
         assert json.loads(shell("show_run", again.run_id, "--json"))["retry_of"] == str(run.pk)
+
+    def test_names_the_process_that_has_the_run(self, shell: Callable[..., str]) -> None:
+        worker = Worker.objects.create(host="mill", host_id="x", pid=4711)
+        run = factories.run(State.RUNNING, worker_id=worker.pk)
+
+        shown = json.loads(shell("show_run", run.pk, "--json"))
+
+        assert shown["worker"] == "mill:4711"
+        assert [attempt["worker"] for attempt in shown["attempts"]] == ["mill:4711"]
 
     @pytest.mark.parametrize(
         "spelling", ["7", "work-", "5d0c9a86-1f0e-4d1e-9f0b-0c3c7a0e6f11", "reindex-zz"]
