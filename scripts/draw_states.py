@@ -32,7 +32,7 @@ stateDiagram-v2
 - **final**: never changes again. A retry by a person is a new run of the same task.
 - **final, good**: finished as the caller wished.
 
-Each arrow is one guarded UPDATE in `backgroundtasks/lifecycle.py`: of two that want to move a run
+Each arrow is one guarded UPDATE in `backgroundtasks/lifecycle/`: of two that want to move a run
 at the same moment, one does, and the other learns that it did not.
 """
 
