@@ -21,7 +21,6 @@ README = ROOT / "README.md"
 # As the page writes them; a test puts its own in their place.
 ADDRESS = "http://127.0.0.1:8000"
 PYTHON = ".venv/bin/python"
-KILL = "pkill -9 -f runworkers"
 
 LIMIT = 150  # seconds for all commands; some wait for what may never come
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
@@ -31,6 +30,7 @@ MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "<moment>"),
     (re.compile(r"(?i)^(date: ).+$", re.MULTILINE), r"\1<moment>"),
     (re.compile(r"(?<=worker )\S+:\d+"), "<worker>"),
+    (re.compile(r"(?m)(?<=^  \d  )\S+:\d+"), "<worker>"),
     (re.compile(r"\d+(?:\.\d+)?"), "<number>"),
 )
 

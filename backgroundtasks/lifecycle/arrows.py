@@ -187,12 +187,24 @@ def remember(fence: Fence, memory: dict[str, Any]) -> bool:
     return bool(_fenced(fence).update(memory=memory))
 
 
-def note(run_id: UUID, *, level: str, key: str, text: str, **parameters: Any) -> None:
-    """Store a message about a run from outside it: whose writes were discarded, who cancelled."""
+def note(
+    run_id: UUID, *, level: str, key: str, text: str, attempt: int = 0, **parameters: Any
+) -> None:
+    """
+    Store a message about a run from outside it: whose writes were discarded, who cancelled.
+
+    Args:
+        attempt: The one that it is about; 0: about the run.
+    """
     with transaction.atomic():
         if TaskStatus.objects.filter(pk=run_id).update(event=F("event") + 1):
             Message.objects.create(
-                run_id=run_id, level=level, key=key, text=text, parameters=parameters
+                run_id=run_id,
+                level=level,
+                key=key,
+                text=text,
+                parameters=parameters,
+                attempt=attempt,
             )
 
 

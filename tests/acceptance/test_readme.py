@@ -19,13 +19,8 @@ pytestmark = [
 
 
 def instead(up: Installation) -> dict[str, str]:
-    """Return what stands here for the page's address, interpreter, and kill of all workers."""
-    mine = f"pgrep -P {up.supervisor()} -f runworkers"
-    return {
-        readme.ADDRESS: f"http://127.0.0.1:{up.port}",
-        readme.PYTHON: sys.executable,
-        readme.KILL: f"kill -9 $({mine})",
-    }
+    """Return what stands here for the page's address and interpreter."""
+    return {readme.ADDRESS: f"http://127.0.0.1:{up.port}", readme.PYTHON: sys.executable}
 
 
 def test_every_command_prints_what_the_page_shows(tmp_path: Path) -> None:

@@ -378,7 +378,8 @@ class TestAZombie:
         assert message.text == (
             "Attempt 1 ended after the run was taken from it; its result was discarded."
         )
-        assert message.parameters == {"attempt": 1}
+        assert message.parameters == {}
+        assert message.attempt == 1
 
 
 class TestAWorkersLife:
