@@ -230,7 +230,7 @@ def _responses(known: _Operation, *, has_id: bool) -> Schema:
         refusals |= {400, 411, 413, 415}
     found: Schema = {}
     for status, schema in known.answers.items():
-        found[str(status)] = {"description": HTTPStatus(status).phrase}
+        found[str(status)] = {"description": _phrase(status)}
         if schema is not None:
             found[str(status)]["content"] = {known.answer_kind: {"schema": schema}}
         if status in {201, 202}:
@@ -239,7 +239,7 @@ def _responses(known: _Operation, *, has_id: bool) -> Schema:
             }
     for status in sorted(refusals):
         found[str(status)] = {
-            "description": HTTPStatus(status).phrase,
+            "description": _phrase(status),
             "content": {JSON: {"schema": ref("Error")}},
         }
     return found
@@ -288,3 +288,12 @@ SETTINGS: Final[dict[str, Any]] = {
     "POSTPROCESSING_HOOKS": [],
     "SCHEMA_PATH_PREFIX": "/api",
 }
+
+
+def _phrase(status: int) -> str:
+    """Return what a status is called, the same on every Python (3.13 renamed one)."""
+    return (
+        "Content Too Large"
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        else HTTPStatus(status).phrase
+    )
