@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -65,16 +65,6 @@ class Service:
         if self._process.poll() is not None:
             end = self.log.read_text(errors="replace")[-2000:]
             raise BenchFailed(f"{self.log.stem} ended with {self._process.returncode}:\n{end}")
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Let none of its processes run meanwhile."""
-        pids = self.pids
-        self.freeze(pids)
-        try:
-            yield
-        finally:
-            self.thaw(pids)
 
     def freeze(self, pids: Sequence[int]) -> None:
         """Send SIGSTOP."""

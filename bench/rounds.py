@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 K = TypeVar("K")
+T = TypeVar("T")
 
 #: Seconds that the rounds of one measure may take, on a machine that is busy with other things.
 BUDGET: Final = 75.0
 
 
 def interleaved(
-    sides: Mapping[K, Callable[[], float]],
+    sides: Mapping[K, Callable[[], T]],
     rounds: int,
     *,
     rehearsed: bool = False,
     budget: float = BUDGET,
-) -> dict[K, list[float]]:
+) -> dict[K, list[T]]:
     """
     Return each side's numbers, by round; every other round begins with the last side.
 
@@ -29,7 +30,7 @@ def interleaved(
             connection to the database for each of its threads.
         budget: Seconds; no round begins that would probably end after them.
     """
-    found: dict[K, list[float]] = {name: [] for name in sides}
+    found: dict[K, list[T]] = {name: [] for name in sides}
     for measure in sides.values() if rehearsed else ():
         measure()
     began = time.monotonic()

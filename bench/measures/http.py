@@ -2,13 +2,14 @@
 The API over HTTP: granian as `make up` starts it, two processes, eight connections.
 
 The reference views run under the same server with the same settings, so they pass the same
-middlewares; "without middleware" is the same view with none at all.
+middlewares; "without middleware" is the same view with none at all. One server runs at a time, and
+each round has a fresh one: its threads keep a connection to the database each, and three servers
+together would use up what PostgreSQL allows by default.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from bench.measures.engine import STOCK as LIBRARY
@@ -17,25 +18,23 @@ from bench.table import Goal, Line
 from bench.web import BARE, OURS, STOCK, Web, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bench.context import Bench
+    from bench.load import Request
 
 _STREAMS = 100
 _COMPLETE = {"sqlite": 0.8, "postgres": 1.4}
+_TASK = {"Type": "Nothing", "Parameters": {}}
+_GET = "GET /api/backgroundtask/{id}"
+#: Uncounted seconds of a fresh server.
+_WARM_UP = 1
 
 
 def http(bench: Bench) -> Iterator[Line]:
     """Yield the measures of the API."""
     token = bench.ours("bench.ours.token")
-    with ExitStack() as stack:
-        ours = stack.enter_context(serve(bench.installation, OURS, token=token))
-        stock = stack.enter_context(serve(bench.installation, STOCK))
-        bare = stack.enter_context(serve(bench.installation, BARE))
-        run_id = bench.ours("bench.ours.queued", task_type="Nothing", count=1)[0]
-        yield from _reads(bench, ours, stock, bare, run_id)
-        yield _tail(bench, ours, stock, run_id)
-        yield from _starts(bench, ours, stock)
+    yield from _requests(bench, token)
     bench.ours("bench.ours.delete_runs")
     bench.stock("bench.stock.calls.delete_tasks")
     with serve(bench.installation, OURS, token=token) as ours:
@@ -44,103 +43,90 @@ def http(bench: Bench) -> Iterator[Line]:
 
 
 def _seconds(bench: Bench) -> int:
-    return bench.some(3, 1)
+    return bench.some(2, 1)
 
 
-def _reads(bench: Bench, ours: Web, stock: Web, bare: Web, run_id: str) -> Iterator[Line]:
-    seconds = _seconds(bench)
-    run = ours.request(f"/api/backgroundtask/nothing-{run_id}")
-    etag = ours.answer(run)[1]["etag"]
-    unchanged = ours.request(run.path, headers={"If-None-Match": etag})
-    row = stock.request(f"/run/{run_id}")
-    found = interleaved(
-        {
-            "ours": lambda: ours.rate(run, seconds=seconds),
-            "stock": lambda: stock.rate(row, seconds=seconds),
-            "304": lambda: ours.rate(unchanged, seconds=seconds),
-            "bare": lambda: bare.rate(row, seconds=seconds),
-        },
-        bench.rounds,
-        rehearsed=not bench.quick,
-    )
-    get = "GET /api/backgroundtask/{id}"
-    yield Line(
-        get,
-        bench.vendor,
-        "/s",
-        found["ours"],
-        found["stock"],
-        "bare view, same settings",
-        [Goal(">=", 0.7)],
-    )
-    yield Line(
-        get,
-        bench.vendor,
-        "/s",
-        found["ours"],
-        found["bare"],
-        "bare view, without middleware",
-        [Goal(">=", 0.7)],
-    )
-    yield Line(
-        f"{get}, 304", bench.vendor, "/s", found["304"], found["ours"], "200", [Goal(">=", 1)]
-    )
+def _requests(bench: Bench, token: str) -> Iterator[Line]:
+    """GET, 304 and POST; no worker runs."""
+    run_id = bench.ours("bench.ours.queued", task_type="Nothing", count=1)[0]
 
+    def ours() -> dict[str, float]:
+        with serve(bench.installation, OURS, token=token) as web:
+            run = web.request(f"/api/backgroundtask/nothing-{run_id}")
+            etag = web.answer(run)[1]["etag"]
+            unchanged = web.request(run.path, headers={"If-None-Match": etag})
+            found = _read(bench, web, run)
+            found["304"] = web.rate(unchanged, seconds=_seconds(bench))
+            found["post"] = _post(bench, web, web.post("/api/backgroundtasks", _TASK))
+            return found
 
-def _tail(bench: Bench, ours: Web, stock: Web, run_id: str) -> Line:
-    """p99 by p50 at one connection."""
-    seconds = _seconds(bench)
+    def stock() -> dict[str, float]:
+        with serve(bench.installation, STOCK) as web:
+            found = _read(bench, web, web.request(f"/run/{run_id}"))
+            found["post"] = _post(bench, web, web.post("/jobs", _TASK))
+            return found
 
-    def tail(web: Web, path: str) -> float:
-        measured = web.load(web.request(path), seconds=seconds, connections=1)
-        return measured.p99 / measured.p50
+    def bare() -> dict[str, float]:
+        with serve(bench.installation, BARE) as web:
+            return _read(bench, web, web.request(f"/run/{run_id}"))
 
-    found = interleaved(
-        {
-            "ours": lambda: tail(ours, f"/api/backgroundtask/nothing-{run_id}"),
-            "stock": lambda: tail(stock, f"/run/{run_id}"),
-        },
-        bench.rounds,
-        rehearsed=not bench.quick,
-    )
-    return Line(
+    found = interleaved({"ours": ours, "stock": stock, "bare": bare}, bench.rounds)
+
+    def line(
+        measure: str,
+        what: str,
+        other: Sequence[float],
+        against: str,
+        goal: Goal,
+        *,
+        unit: str = "/s",
+    ) -> Line:
+        mine = _each(found["ours"], what)
+        return Line(measure, bench.vendor, unit, mine, other, against, [goal])
+
+    same = "bare view, same settings"
+    yield line(_GET, "get", _each(found["stock"], "get"), same, Goal(">=", 0.7))
+    none = "bare view, without middleware"
+    yield line(_GET, "get", _each(found["bare"], "get"), none, Goal(">=", 0.7))
+    yield line(f"{_GET}, 304", "304", _each(found["ours"], "get"), "200", Goal(">=", 1))
+    yield line(
         "GET, one connection, p99 by p50",
-        bench.vendor,
-        "times",
-        found["ours"],
-        found["stock"],
-        "bare view, same settings",
-        [Goal("<=", 3, "ours")],
+        "tail",
+        _each(found["stock"], "tail"),
+        same,
+        Goal("<=", 3, "ours"),
+        unit="times",
     )
-
-
-def _starts(bench: Bench, ours: Web, stock: Web) -> Iterator[Line]:
-    """POST while no worker runs."""
-    seconds = _seconds(bench)
-    body = {"Type": "Nothing", "Parameters": {}}
-    found = interleaved(
-        {
-            "ours": lambda: ours.rate(ours.post("/api/backgroundtasks", body), seconds=seconds),
-            "stock": lambda: stock.rate(stock.post("/jobs", body), seconds=seconds),
-        },
-        bench.rounds,
-        rehearsed=not bench.quick,
-    )
-    yield Line(
+    yield line(
         "POST /api/backgroundtasks",
-        bench.vendor,
-        "/s",
-        found["ours"],
-        found["stock"],
+        "post",
+        _each(found["stock"], "post"),
         "DRF view, a row, async_task",
-        [Goal(">=", 1)],
+        Goal(">=", 1),
     )
+
+
+def _each(rounds: Sequence[dict[str, float]], what: str) -> list[float]:
+    return [found[what] for found in rounds]
+
+
+def _read(bench: Bench, web: Web, request: Request) -> dict[str, float]:
+    """Return the requests a second, and p99 by p50 of one connection."""
+    seconds = _seconds(bench)
+    web.rate(request, seconds=_WARM_UP)
+    rate = web.rate(request, seconds=seconds)
+    alone = web.load(request, seconds=seconds, connections=1)
+    return {"get": rate, "tail": alone.p99 / alone.p50}
+
+
+def _post(bench: Bench, web: Web, request: Request) -> float:
+    return web.rate(request, seconds=_seconds(bench))
 
 
 def _to_completion(bench: Bench, ours: Web) -> Line:
     seconds = _seconds(bench)
     count = bench.some(2_000, 200)
-    post = ours.post("/api/backgroundtasks", {"Type": "Nothing", "Parameters": {}})
+    post = ours.post("/api/backgroundtasks", _TASK)
     with bench.our_workers(), bench.stock_workers():
 
         def over_http() -> float:
@@ -164,25 +150,19 @@ def _to_completion(bench: Bench, ours: Web) -> Line:
 
 
 def _streams(bench: Bench, token: str) -> Line:
-    """The API with event streams open beside it; the one without is frozen meanwhile."""
-    seconds = _seconds(bench)
+    """The API with event streams open beside it, and without."""
     runs = bench.ours("bench.ours.queued", task_type="Nothing", count=_STREAMS)
     paths = [f"/api/backgroundtask/nothing-{run}" for run in runs]
-    with (
-        serve(bench.installation, OURS, token=token) as busy,
-        serve(bench.installation, OURS, token=token) as calm,
-        busy.streams([f"{path}/events" for path in paths]),
-    ):
 
-        def rate(web: Web, other: Web) -> float:
-            with other.service.frozen():
-                return web.rate(web.request(paths[0]), seconds=seconds)
+    def rate(streams: list[str]) -> float:
+        with serve(bench.installation, OURS, token=token) as web, web.streams(streams):
+            web.rate(web.request(paths[0]), seconds=_WARM_UP)
+            return web.rate(web.request(paths[0]), seconds=_seconds(bench))
 
-        found = interleaved(
-            {"ours": lambda: rate(busy, calm), "without": lambda: rate(calm, busy)},
-            bench.rounds,
-            rehearsed=not bench.quick,
-        )
+    found = interleaved(
+        {"ours": lambda: rate([f"{path}/events" for path in paths]), "without": lambda: rate([])},
+        bench.rounds,
+    )
     return Line(
         f"GET beside {_STREAMS} event streams",
         bench.vendor,
