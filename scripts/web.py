@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
 import os
 import signal
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Open streams hold a thread each (`STREAMS` of them at most); the rest is for short requests.
 THREADS = 80
+# PostgreSQL connections of a server process, which its threads share.
+POOL = "16"
 # The path without its query string: tokens and passwords may stand there.
 ACCESS_LOG = '%(time)s %(addr)s "%(method)s %(path)s %(protocol)s" %(status)d %(dt_ms).1f ms'
 PROBES = {"/livez", "/readyz"}
@@ -46,8 +49,13 @@ class Loader:
 
     def __call__(self) -> Callable[..., object]:
         death_signal.ask_for(signal.SIGKILL, parent=self.parent)
+        # The workers must not have it: a pool does not survive their fork.
+        os.environ.setdefault("TASKCENTER_POOL", POOL)
         from taskcenter.wsgi import application  # noqa: PLC0415 - only in the serving process
 
+        # What is loaded stays: the collector need not look at it again in the middle of requests.
+        gc.collect()
+        gc.freeze()
         return application
 
 

@@ -103,6 +103,11 @@ def _database() -> dict[str, object]:
                 "PRAGMA cache_size=-65536; PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY;"
             ),
         }
+    pool = int(os.environ.get("TASKCENTER_POOL") or 0)
+    if pool and database["ENGINE"] == "django.db.backends.postgresql":
+        # The web server's threads take turns; each would keep a connection of its own.
+        database["CONN_MAX_AGE"] = 0
+        database["OPTIONS"] = {"pool": {"min_size": 1, "max_size": pool, "timeout": 10}}
     return database
 
 

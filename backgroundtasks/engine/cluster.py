@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 #: After the grace, for the kernel to reap what was killed.
 _REAP: Final = 5.0
 _GUARD_CYCLE: Final = 0.2
+#: Wake-ups after which a worker is replaced, should a handler leak memory.
+_RECYCLE: Final = 10_000
 
 
 class StopFlag:
@@ -100,12 +102,13 @@ class Sentinel(stock.Sentinel):  # type: ignore[misc]  # django-q2 has no types
         self.spawn_process(stock.worker, self.task_queue, self.result_queue, _Untimed(), -1)
 
     def reincarnate(self, process: Any) -> None:
-        logger.warning(
-            "worker.replaced name=%s pid=%s exitcode=%s",
-            process.name,
-            process.pid,
-            process.exitcode,
-        )
+        if process.exitcode:
+            logger.warning(
+                "worker.replaced name=%s pid=%s exitcode=%s",
+                process.name,
+                process.pid,
+                process.exitcode,
+            )
         connections.close_all()
         if process is self.monitor:
             self.monitor = self.spawn_monitor()
@@ -151,6 +154,7 @@ class Cluster:
         Conf.SAVE_LIMIT = -1
         Conf.QUEUE_LIMIT = None
         Conf.GUARD_CYCLE = _GUARD_CYCLE
+        Conf.RECYCLE = _RECYCLE
         # `stock.Cluster` and `stock.Sentinel` look these names up in their module.
         stock.Queue = PacketQueue
         stock.Sentinel = Sentinel

@@ -56,6 +56,9 @@ logger = logging.getLogger(__name__)
 _LATE = 0.7
 #: Characters of a traceback that are kept.
 _TRACE = 8_000
+#: After this time (seconds) of writing on SQLite, and for so long, others have their turn.
+_TURN = 2.0
+_GAP = 0.11
 #: For messages from within a handler's transaction; its thread has a connection of its own.
 _aside = ThreadPoolExecutor(1, "messages")
 #: How long (seconds) the permission of an owner is believed without asking again.
@@ -73,7 +76,7 @@ class Execution:
         self.run = run
         self.fence = Fence(run.id, run.attempt, token)
         self.handler = registry.find(run.task_type)
-        self.began_at = time.monotonic()
+        self.began_at = self._gap_at = time.monotonic()
         #: Why the run must stop; set by the pulse, raised at the next checkpoint.
         self.reason: type[Interrupted] | None = None
         self.context = TaskContext(
@@ -156,6 +159,7 @@ class Execution:
 
     def stopping(self, *, safe: bool) -> type[Interrupted] | None:
         """Return why the run must stop here, or None."""
+        self._let_others_write()
         if self.reason is not None:
             return self.reason
         if self.age > self._timeout:
@@ -166,6 +170,20 @@ class Execution:
         again = self.handler is not None and self.handler.idempotent
         late = asked > conf.STOP_GRACE.total_seconds() * _LATE
         return WorkerStopping if safe or (again and late) else None
+
+    def _let_others_write(self) -> None:
+        """
+        Leave the one write lock of SQLite free for a moment, every few seconds.
+
+        Who waits for it asks again at most every 100 ms. A handler that writes batch after
+        batch leaves gaps below one: heartbeats, cancels and submissions would starve.
+        """
+        if connection.vendor != "sqlite" or connection.in_atomic_block:
+            return
+        now = time.monotonic()
+        if now - self._gap_at > _TURN:
+            time.sleep(_GAP)
+            self._gap_at = now + _GAP
 
     @property
     def age(self) -> float:

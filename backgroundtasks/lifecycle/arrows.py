@@ -193,8 +193,7 @@ def note(
     """
     Store a message about a run from outside it: whose writes were discarded, who cancelled.
 
-    Args:
-        attempt: The one that it is about; 0: about the run.
+    `attempt` is the one that it speaks of; 0: of the run.
     """
     with transaction.atomic():
         if TaskStatus.objects.filter(pk=run_id).update(event=F("event") + 1):

@@ -523,3 +523,26 @@ class TestAMessage:
 
         assert run.state == State.FAILED
         assert run.error == "OperationalError: server closed the connection unexpectedly"
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite has one writer")
+@pytest.mark.django_db(transaction=True)
+def test_a_handler_that_writes_without_end_leaves_others_their_turn(
+    make_handler: Any, drainer: Drainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gaps: list[float] = []
+    now = [0.0]
+    monkeypatch.setattr(executor.time, "sleep", gaps.append)
+    monkeypatch.setattr(executor.time, "monotonic", lambda: now[0])
+
+    def perform(context: Any, _: Any) -> None:
+        for _second in range(10):
+            now[0] += 1
+            with transaction.atomic():
+                context.checkpoint()
+            context.checkpoint()
+
+    make_handler(perform)
+
+    assert _do(drainer, "Played").state == State.SUCCEEDED
+    assert gaps == [0.11, 0.11, 0.11]
