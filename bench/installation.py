@@ -64,7 +64,8 @@ def installed(vendor: str) -> Iterator[Installation]:
             return
         name = f"bench_{uuid.uuid4().hex}"
         with psycopg.connect(f"{SERVER}/postgres", autocommit=True) as server:
-            server.execute(f"CREATE DATABASE {name}")
+            # Nobody can be connected to template0, which would keep it from being copied.
+            server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
             try:
                 yield _migrated(Installation(vendor, f"{SERVER}/{name}", Path(folder)))
             finally:

@@ -92,7 +92,8 @@ def _database() -> dict[str, object]:
     database["CONN_MAX_AGE"] = None
     database["CONN_HEALTH_CHECKS"] = True
     # Test runs side by side need databases of their own.
-    database["TEST"] = {"NAME": f"test_taskcenter_{os.getpid()}"}
+    # Nobody can be connected to template0, which would keep it from being copied.
+    database["TEST"] = {"NAME": f"test_taskcenter_{os.getpid()}", "TEMPLATE": "template0"}
     if database["ENGINE"] == "django.db.backends.sqlite3":
         database["TEST"] = {"NAME": str(DATA_DIR / f"test_{os.getpid()}.sqlite3")}
         database["OPTIONS"] = {

@@ -99,7 +99,7 @@ def database(folder: Path) -> Iterator[str]:
     login = f"{known['USER']}:{known['PASSWORD'] or ''}@{known['HOST']}:{known['PORT'] or 5432}"
     name = f"host_project_{secrets.token_hex(6)}"
     with psycopg.connect(f"postgres://{login}/postgres", autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
+        server.execute(f"CREATE DATABASE {name} TEMPLATE template0")
         try:
             yield f"postgres://{login}/{name}"
         finally:
