@@ -37,6 +37,8 @@ class Listener(Protocol):
 
     #: Least seconds between two tokens: lets submissions gather under load.
     gap: float
+    #: What it hears is always of work, so nobody needs to look first.
+    is_sure: bool
 
     def wait(self, seconds: float) -> bool:
         """Wait for a commit that may have brought work; return whether there was one."""
@@ -49,6 +51,7 @@ class PostgresListener:
     """LISTEN on a connection of its own."""
 
     gap = 0.02
+    is_sure = True
 
     def __init__(self) -> None:
         self._wrapper = connections["default"].copy()
@@ -69,6 +72,7 @@ class SqliteListener:
     """Watch the counter that every commit of another connection moves."""
 
     gap = 0.005
+    is_sure = False
 
     def __init__(self) -> None:
         self._seen = self._version()
@@ -106,6 +110,7 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
         self._not_before = 0.0
         self._poll_at = 0.0
         self._news = False
+        self._told = False
         self._lost_since: float | None = None
         self._token = SignedPackage.dumps(wakeup.token())
 
@@ -128,9 +133,9 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
                 self._news = False
             elif self._news or now >= self._poll_at:
                 time.sleep(max(0.0, self._not_before - now))
-                found = store().has_work(self._queues)
+                found = self._told or store().has_work(self._queues)
                 self._is_back()
-                self._news = False
+                self._news = self._told = False
                 self._poll_at = time.monotonic() + conf.SLOW_POLL.total_seconds()
                 if found:
                     self._not_before = time.monotonic() + self._listener.gap
@@ -138,7 +143,9 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
             if now >= until:
                 return []
             pause = min(until, max(self._poll_at, now)) - now
-            self._news = self._listener.wait(max(0.001, pause)) or self._news
+            heard = self._listener.wait(max(0.001, pause))
+            self._news = heard or self._news
+            self._told = heard and self._listener.is_sure
 
     def _connect(self) -> Listener:
         listener = PostgresListener() if connection.vendor == "postgresql" else SqliteListener()

@@ -167,6 +167,8 @@ class Cluster:
         for alias in connections:
             # With 0, Django's default, every wake-up of a worker would connect anew.
             connections.settings[alias]["CONN_MAX_AGE"] = None
+            # A claim comes before every handler, and mends a broken connection.
+            connections.settings[alias]["CONN_HEALTH_CHECKS"] = False
         connections.close_all()
         self._stock.start()
 
