@@ -56,13 +56,6 @@ def all_handlers() -> list[type[TaskHandler]]:
     return [_handlers[name] for name in sorted(_handlers)]
 
 
-def by_prefix(public_id: str) -> type[TaskHandler] | None:
-    """Return the handler whose Enterprise Tester prefix `public_id` begins with, or None."""
-    lowered = public_id.lower()
-    fitting = [h for h in _handlers.values() if lowered.startswith(h.public_prefix())]
-    return max(fitting, key=lambda handler: len(handler.public_prefix()), default=None)
-
-
 def discover() -> None:
     """Import `handlers` and everything in it, of every installed app."""
     for app in apps.get_app_configs():

@@ -115,18 +115,6 @@ def test_a_title_is_the_first_line_of_the_docstring_or_the_task_type() -> None:
     assert _make("Told", __doc__="Dig a hole.\n\nDeep.").title() == "Dig a hole"
 
 
-@pytest.mark.parametrize(
-    "public_id, found", [("deep-123", "Deep"), ("DEEP-DOWN-1", "Down"), ("nowhere", None)]
-)
-def test_the_longest_prefix_of_an_id_tells_its_handler(public_id: str, found: str | None) -> None:
-    _make("Deep")
-    _make("Down", id_prefix="deep-down")
-
-    handler = registry.by_prefix(public_id)
-
-    assert (handler.task_type if handler else None) == found
-
-
 def test_an_unknown_task_type_is_named() -> None:
     with pytest.raises(exceptions.TaskTypeUnknown):
         registry.get("Nothing")
