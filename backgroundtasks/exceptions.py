@@ -4,6 +4,7 @@ Every error that the core raises, and what may catch it.
     TaskCenterError                          code
     ├── TaskTypeUnknown                      task_type_unknown
     ├── ParametersInvalid                    parameters_invalid
+    ├── LabelsInvalid                        labels_invalid
     ├── PermissionRefused                    permission_refused
     ├── SubmissionRefused                    submission_refused
     ├── SubmissionFailed                     submission_failed
@@ -52,6 +53,12 @@ class ParametersInvalid(TaskCenterError):
         self.task_type = task_type
         #: REST framework's shape: field name to list of texts, nested as the input was.
         self.problems = problems
+
+
+class LabelsInvalid(TaskCenterError):
+    """The labels cannot be stored."""
+
+    code = "labels_invalid"
 
 
 class PermissionRefused(TaskCenterError):

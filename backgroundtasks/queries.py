@@ -22,7 +22,7 @@ from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import Actor, permissions, registry
 from backgroundtasks.handlers.actor import actor_of as actor_of  # noqa: PLC0414 - part of the surface
 from backgroundtasks.models import Account, Attempt, Message, Queue, Task, TaskStatus, Worker
-from backgroundtasks.states import FINAL, HELD, State
+from backgroundtasks.states import FINAL, HELD, STANDING, State, sql_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -227,7 +227,8 @@ class QueueHealth:
 def queue_health() -> list[QueueHealth]:
     """Return each queue's backlog and the age of its oldest runnable run."""
     paused = dict(Queue.objects.values_list("name", "paused_at"))
-    holders = TaskStatus.objects.filter(_indexed(HELD), exclusive_key=OuterRef("exclusive_key"))
+    begun = RawSQL(f"state IN {sql_list(HELD | STANDING)}", (), output_field=BooleanField())  # noqa: S611 - constants
+    holders = TaskStatus.objects.filter(begun, exclusive_key=OuterRef("exclusive_key"))
     found = {
         row["queue"]: row
         for row in TaskStatus.objects.filter(_indexed([State.QUEUED]))
@@ -398,11 +399,9 @@ def newest_runs(
 _INDEXED: Final = (
     (frozenset({State.QUEUED}), "state = 'queued'"),
     (frozenset({State.SCHEDULED}), "state = 'scheduled'"),
-    (HELD, "state IN ('running', 'cancelling')"),
-    (
-        frozenset({State.WARNED, State.FAILED, State.CANCELLED, State.LOST}),
-        "state IN ('warned', 'failed', 'cancelled', 'lost')",
-    ),
+    (HELD, f"state IN {sql_list(HELD)}"),
+    (STANDING, f"state IN {sql_list(STANDING)}"),
+    (FINAL, f"state IN {sql_list(FINAL)}"),
 )
 
 

@@ -17,6 +17,11 @@ class State(StrEnum):
     SCHEDULED = "scheduled"  #: not due yet: a delayed submission, or the next attempt after a pause
     QUEUED = "queued"  #: waits for a worker
     RUNNING = "running"  #: one worker holds the lease
+    WAITING = "waiting"  #: for its child runs; holds no worker
+    PAUSING = (
+        "pausing"  #: somebody asked a running one to pause; it does at its next safe checkpoint
+    )
+    PAUSED = "paused"  #: stands still until somebody resumes it; holds no worker
     CANCELLING = "cancelling"  #: somebody asked a running one to stop
     SUCCEEDED = "succeeded"  #: the handler returned
     WARNED = "warned"  #: the handler returned, with warnings
@@ -25,23 +30,39 @@ class State(StrEnum):
     LOST = "lost"  #: its worker died and the handler may not run again by itself
 
 
+#: How a run ends that no worker holds: cancelled, or settled by an operator.
+_SETTLED: Final = frozenset({State.SUCCEEDED, State.WARNED, State.FAILED, State.CANCELLED})
+
 ARROWS: Final[dict[State, frozenset[State]]] = {
-    State.SCHEDULED: frozenset({State.QUEUED, State.CANCELLED}),
-    State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
+    State.SCHEDULED: _SETTLED | {State.QUEUED},
+    State.QUEUED: _SETTLED | {State.RUNNING},
     State.RUNNING: frozenset(
         {
             State.SUCCEEDED,
             State.WARNED,
             State.FAILED,
+            State.WAITING,
+            State.PAUSING,
             State.CANCELLING,
             State.SCHEDULED,
             State.QUEUED,
             State.LOST,
         }
     ),
-    State.CANCELLING: frozenset(
-        {State.CANCELLED, State.SUCCEEDED, State.WARNED, State.FAILED, State.LOST}
+    State.WAITING: _SETTLED | {State.QUEUED, State.PAUSED},
+    State.PAUSING: frozenset(
+        {
+            State.RUNNING,
+            State.PAUSED,
+            State.CANCELLING,
+            State.SUCCEEDED,
+            State.WARNED,
+            State.FAILED,
+            State.LOST,
+        }
     ),
+    State.PAUSED: _SETTLED | {State.QUEUED},
+    State.CANCELLING: _SETTLED | {State.LOST},
     State.SUCCEEDED: frozenset(),
     State.WARNED: frozenset(),
     State.FAILED: frozenset(),
@@ -52,7 +73,9 @@ ARROWS: Final[dict[State, frozenset[State]]] = {
 #: States that never change again.
 FINAL: Final = frozenset(state for state in State if not ARROWS[state])
 #: States in which a worker holds the run.
-HELD: Final = frozenset({State.RUNNING, State.CANCELLING})
+HELD: Final = frozenset({State.RUNNING, State.PAUSING, State.CANCELLING})
+#: Begun, and standing still without a worker.
+STANDING: Final = frozenset({State.WAITING, State.PAUSED})
 #: States in which the run waits for a worker or for its time.
 PENDING: Final = frozenset({State.SCHEDULED, State.QUEUED})
 #: Finished as the caller wished.
@@ -62,3 +85,8 @@ GOOD: Final = frozenset({State.SUCCEEDED, State.WARNED})
 def feet(to: State) -> frozenset[State]:
     """Return the states from which an arrow leads to `to`."""
     return frozenset(state for state in State if to in ARROWS[state])
+
+
+def sql_list(states: frozenset[State]) -> str:
+    """Return the states as SQL writes a list, always in the same order: `('a', 'b')`."""
+    return "(" + ", ".join(f"'{state}'" for state in State if state in states) + ")"

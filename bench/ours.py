@@ -20,7 +20,7 @@ from backgroundtasks import clock, operations, queries
 from backgroundtasks.handlers import TaskContext, registry
 from backgroundtasks.lifecycle.rows import RUN_TABLE
 from backgroundtasks.models import Task, TaskStatus, Worker
-from backgroundtasks.states import FINAL
+from backgroundtasks.states import FINAL, HELD, sql_list
 from bench import moments
 from tickets import uploads
 from tickets.models import AutomatedTest, AutomatedTestAssignment, ExecutionPackage, Project
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _UNFINISHED = f"""
     SELECT EXISTS (SELECT 1 FROM {RUN_TABLE} WHERE state = 'queued')
         OR EXISTS (SELECT 1 FROM {RUN_TABLE}
-                    WHERE state IN ('running', 'cancelling'))
+                    WHERE state IN {sql_list(HELD)})
         OR EXISTS (SELECT 1 FROM {RUN_TABLE} WHERE state = 'scheduled')
 """
 

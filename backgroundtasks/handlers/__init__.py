@@ -11,12 +11,14 @@ from backgroundtasks.handlers.actor import Actor
 from backgroundtasks.handlers.context import Interrupted, TaskContext
 from backgroundtasks.handlers.handler import TaskHandler
 from backgroundtasks.handlers.outcome import Outcome, TaskFailed
+from backgroundtasks.handlers.resource import Resource
 from backgroundtasks.handlers.secrets import SecretField
 
 __all__ = [
     "Actor",
     "Interrupted",
     "Outcome",
+    "Resource",
     "SecretField",
     "TaskContext",
     "TaskFailed",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backgroundtasks.handlers.context import TaskContext
     from backgroundtasks.handlers.outcome import Outcome
     from backgroundtasks.handlers.permissions import Permission
+    from backgroundtasks.handlers.resource import Resource
 
 
 class TaskHandler:
@@ -96,6 +97,11 @@ class TaskHandler:
     @classmethod
     def exclusive_key(cls, parameters: Mapping[str, Any]) -> str | None:
         """Return the key of which one run at a time may be with a worker; None for no limit."""
+        return None
+
+    @classmethod
+    def resource(cls, parameters: Mapping[str, Any]) -> Resource | None:
+        """Return what a task with these (validated) parameters works on; None for nothing."""
         return None
 
     @classmethod

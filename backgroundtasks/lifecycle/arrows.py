@@ -161,7 +161,7 @@ def report(fence: Fence, *, processed: int, total: int | None, text: str | None)
         also["total"] = total
     if text is not None:
         also["text"] = text
-    if not _fenced(fence).update(event=F("event") + 1, **also):
+    if not _fenced(fence).update(**_changed(), **also):
         return None
     return State(_fenced(fence).values_list("state", flat=True).first() or State.LOST)
 
@@ -169,7 +169,7 @@ def report(fence: Fence, *, processed: int, total: int | None, text: str | None)
 def say(fence: Fence, *, level: str, key: str, text: str, parameters: dict[str, Any]) -> bool:
     """Store a message of a run that the writer still holds; return whether it does."""
     with transaction.atomic():
-        if not _fenced(fence).update(event=F("event") + 1):
+        if not _fenced(fence).update(**_changed()):
             return False
         Message.objects.create(
             run_id=fence.run_id,
@@ -196,7 +196,7 @@ def note(
     `attempt` is the one that it speaks of; 0: of the run.
     """
     with transaction.atomic():
-        if TaskStatus.objects.filter(pk=run_id).update(event=F("event") + 1):
+        if TaskStatus.objects.filter(pk=run_id).update(**_changed()):
             Message.objects.create(
                 run_id=run_id,
                 level=level,
@@ -214,9 +214,14 @@ def _fenced(fence: Fence) -> QuerySet[TaskStatus]:
     )
 
 
+def _changed() -> dict[str, Any]:
+    """Return what every visible change of a run writes."""
+    return {"event": F("event") + 1, "modified_at": Now()}
+
+
 def _move(runs: QuerySet[TaskStatus], to: State, **also: Any) -> int:
     """Move the runs that stand at the foot of an arrow to `to`; return how many."""
-    return runs.filter(state__in=feet(to)).update(state=to, event=F("event") + 1, **also)
+    return runs.filter(state__in=feet(to)).update(state=to, **_changed(), **also)
 
 
 def _end(

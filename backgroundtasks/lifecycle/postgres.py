@@ -16,8 +16,10 @@ import psycopg
 from django.db import connection
 
 from backgroundtasks.lifecycle.rows import (
+    BEGUN_STATES,
     CHANNEL,
     CLAIMED_COLUMNS,
+    HELD_STATES,
     RUN_COLUMNS,
     RUN_TABLE,
     TASK_COLUMNS,
@@ -76,7 +78,7 @@ _HEAD: Final = f"""
        AND (exclusive_key IS NULL OR NOT EXISTS (
             SELECT 1 FROM {RUN_TABLE} AS holder
              WHERE holder.exclusive_key = run.exclusive_key
-               AND holder.state IN ('running', 'cancelling')))
+               AND holder.state IN {BEGUN_STATES}))
      ORDER BY priority DESC, position
      LIMIT %s FOR UPDATE SKIP LOCKED
 """
@@ -87,7 +89,8 @@ _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', '')"
 _TAKE: Final = f"""
     UPDATE {RUN_TABLE} SET state = 'running', attempt = attempt + 1, token = %s, worker_id = %s,
            started_at = clock_timestamp(), lease_until = clock_timestamp() + %s,
-           cancel_requested_at = NULL, event = event + 1
+           cancel_requested_at = NULL, event = event + 1,
+           modified_at = clock_timestamp()
      WHERE id = ANY(ARRAY({{which}}))
     RETURNING {", ".join(CLAIMED_COLUMNS)}, priority, position
 """
@@ -107,12 +110,13 @@ _FINISH: Final = f"""
        SET state = done.state, result = done.result::jsonb, processed = done.processed,
            total = done.total, text = done.text, finished_at = clock_timestamp(),
            expires_at = clock_timestamp() + done.retention, lease_until = NULL, token = NULL,
-           error = '', event = event + 1
+           error = '', event = event + 1,
+           modified_at = clock_timestamp()
       FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],
                   %s::text[], %s::interval[])
         AS done(id, attempt, state, result, processed, total, text, retention)
      WHERE run.id = done.id AND run.attempt = done.attempt AND run.token = %s
-       AND run.state IN ('running', 'cancelling')
+       AND run.state IN {HELD_STATES}
     RETURNING run.id)
 """
 _TAKEN: Final = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.models import Task, TaskStatus
-from backgroundtasks.states import State
+from backgroundtasks.states import HELD, STANDING, State, sql_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,10 @@ CHANNEL: Final = "backgroundtasks"
 TASK_TABLE: Final = Task._meta.db_table  # noqa: SLF001 - `_meta` is Django's documented API
 RUN_TABLE: Final = TaskStatus._meta.db_table  # noqa: SLF001
 
+#: States with a worker, and those that hold an exclusive key, as SQL writes lists.
+HELD_STATES: Final = sql_list(HELD)
+BEGUN_STATES: Final = sql_list(HELD | STANDING)
+
 #: A test compares these with the models: a new column without a default is noticed there.
 TASK_COLUMNS: Final = (
     "id",
@@ -29,6 +33,8 @@ TASK_COLUMNS: Final = (
     "title",
     "parameters",
     "origin",
+    "labels",
+    "resource",
     "created_at",
 )
 RUN_COLUMNS: Final = (
@@ -45,7 +51,12 @@ RUN_COLUMNS: Final = (
     "batchable",
     "exclusive_key",
     "queued_at",
+    "modified_at",
     "retry_of_id",
+    "parent_id",
+    "child_key",
+    "child_number",
+    "resource_id",
 )
 
 
@@ -67,10 +78,16 @@ class NewRun:
     batchable: bool
     exclusive_key: str | None
     retry_of_id: UUID | None = None
+    parent_id: UUID | None = None
+    child_key: str | None = None
+    child_number: int | None = None
+    #: Of the task: `{"id", "name", "kind", "path"}`.
+    resource: dict[str, str] | None = None
     title: str = ""
     #: JSON, secrets sealed.
     parameters: dict[str, Any] | None = None
     origin: str = "code"
+    labels: dict[str, str] | None = None
 
     def task_row(self) -> tuple[Any, ...]:
         """Return the values of `TASK_COLUMNS`."""
@@ -82,6 +99,8 @@ class NewRun:
             self.title,
             json.dumps(self.parameters or {}),
             self.origin,
+            json.dumps(self.labels) if self.labels else "{}",
+            None if self.resource is None else json.dumps(self.resource),
             self.queued_at,
         )
 
@@ -101,7 +120,12 @@ class NewRun:
             self.batchable,
             self.exclusive_key,
             self.queued_at,
+            self.queued_at,
             self.retry_of_id,
+            self.parent_id,
+            self.child_key,
+            self.child_number,
+            None if self.resource is None else self.resource["id"],
         )
 
 

@@ -17,7 +17,9 @@ from django.db import connection, transaction
 
 from backgroundtasks import clock
 from backgroundtasks.lifecycle.rows import (
+    BEGUN_STATES,
     CLAIMED_COLUMNS,
+    HELD_STATES,
     RUN_COLUMNS,
     RUN_TABLE,
     TASK_COLUMNS,
@@ -47,13 +49,13 @@ _READY: Final = f"""
        AND (exclusive_key IS NULL OR NOT EXISTS (
             SELECT 1 FROM {RUN_TABLE} AS holder
              WHERE holder.exclusive_key = run.exclusive_key
-               AND holder.state IN ('running', 'cancelling')))
+               AND holder.state IN {BEGUN_STATES}))
      ORDER BY priority DESC, position LIMIT ?
 """
 _PEEK: Final = f"SELECT 1 {_READY}"
 _TAKE: Final = f"""
     UPDATE {RUN_TABLE} SET state = 'running', attempt = attempt + 1, token = ?, worker_id = ?,
-           started_at = ?, lease_until = ?, cancel_requested_at = NULL, event = event + 1
+           started_at = ?, modified_at = ?, lease_until = ?, cancel_requested_at = NULL, event = event + 1
      WHERE id IN ({{which}})
     RETURNING {", ".join(CLAIMED_COLUMNS)},
               (SELECT parameters FROM {TASK_TABLE} AS task WHERE task.id = task_id),
@@ -71,8 +73,8 @@ _TAKE_SEVERAL: Final = _TAKE.format(
 _FINISH: Final = f"""
     UPDATE {RUN_TABLE}
        SET state = ?, result = ?, processed = ?, total = ?, text = ?, finished_at = ?,
-           expires_at = ?, lease_until = NULL, token = NULL, error = '', event = event + 1
-     WHERE id = ? AND attempt = ? AND token = ? AND state IN ('running', 'cancelling')
+           modified_at = ?, expires_at = ?, lease_until = NULL, token = NULL, error = '', event = event + 1
+     WHERE id = ? AND attempt = ? AND token = ? AND state IN {HELD_STATES}
 """
 
 
@@ -110,7 +112,16 @@ def claim(
         now = clock.now()
         cursor.execute(
             _TAKE_ONE if most == 1 else _TAKE_SEVERAL,
-            (token, worker_id.hex, _stamp(now), _stamp(now + lease), queue, queue, most),
+            (
+                token,
+                worker_id.hex,
+                _stamp(now),
+                _stamp(now),
+                _stamp(now + lease),
+                queue,
+                queue,
+                most,
+            ),
         )
         rows = cursor.fetchall()
     # RETURNING has no order of its own.
@@ -169,6 +180,7 @@ def _finish(cursor: sqlite3.Cursor, finishes: Sequence[Finish], token: int) -> f
                 done.processed,
                 done.total,
                 done.text,
+                _stamp(now),
                 _stamp(now),
                 _stamp(now + done.retention),
                 done.run_id.hex,

@@ -13,6 +13,8 @@ from typing import Final
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
+from backgroundtasks import states
+
 
 def _literally(condition: str) -> RawSQL:
     return RawSQL(f'"backgroundtasks_taskstatus"."state" {condition}', (), BooleanField())  # noqa: S611 - constants
@@ -20,5 +22,5 @@ def _literally(condition: str) -> RawSQL:
 
 QUEUED: Final = _literally("= 'queued'")
 SCHEDULED: Final = _literally("= 'scheduled'")
-HELD: Final = _literally("IN ('running', 'cancelling')")
-ENDED_BADLY: Final = _literally("IN ('warned', 'failed', 'cancelled', 'lost')")
+HELD: Final = _literally("IN " + states.sql_list(states.HELD))
+STANDING: Final = _literally("IN " + states.sql_list(states.STANDING))

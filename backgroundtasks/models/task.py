@@ -6,6 +6,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Value
 
 from backgroundtasks import clock
 
@@ -23,6 +24,10 @@ class Task(models.Model):
     parameters = models.JSONField(default=dict)
     #: Through which door it came: `enterprise_tester`, `admin`, `command`, `code` …
     origin = models.CharField(max_length=30, default="code")
+    #: Name to value, for people and their filters.
+    labels = models.JSONField(default=dict, db_default=Value({}, models.JSONField()), blank=True)
+    #: What it works on, as the handler's `resource` says: `{"id", "name", "kind", "path"}`.
+    resource = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now)
 
     def __str__(self) -> str:

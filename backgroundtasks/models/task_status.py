@@ -9,7 +9,13 @@ from django.db import models
 from django.db.models import Q
 
 from backgroundtasks import clock
-from backgroundtasks.states import State
+from backgroundtasks.states import FINAL, HELD, STANDING, State
+
+#: In the order of `State`: SQLite compares the text of a partial index' condition.
+_HELD = [state.value for state in State if state in HELD]
+_STANDING = [state.value for state in State if state in STANDING]
+_BEGUN = [state.value for state in State if state in HELD | STANDING]
+_FINAL = [state.value for state in State if state in FINAL]
 
 
 class TaskStatus(models.Model):
@@ -23,7 +29,9 @@ class TaskStatus(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     task = models.ForeignKey("backgroundtasks.Task", on_delete=models.CASCADE, related_name="runs")
     account = models.ForeignKey("backgroundtasks.Account", on_delete=models.CASCADE, db_index=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, db_index=False
+    )
     task_type = models.CharField(max_length=100)
 
     state = models.CharField(
@@ -40,7 +48,7 @@ class TaskStatus(models.Model):
     batchable = models.BooleanField(default=False)
     #: It was in a batch whose worker died: it is claimed alone, to find out which one did it.
     solo = models.BooleanField(default=False, db_default=False)
-    #: At most one run of a key is with a worker.
+    #: At most one run of a key has begun and not ended.
     exclusive_key = models.CharField(max_length=200, null=True, blank=True)
 
     #: Raised by every claim, never lowered.
@@ -63,6 +71,8 @@ class TaskStatus(models.Model):
     queued_at = models.DateTimeField(default=clock.now)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    #: The last visible change: of the state, of progress, a message.
+    modified_at = models.DateTimeField(default=clock.now)
     #: When the finished run is flushed.
     expires_at = models.DateTimeField(null=True, blank=True)
 
@@ -83,6 +93,22 @@ class TaskStatus(models.Model):
     retry_of = models.ForeignKey(
         "self", null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
     )
+    #: The run whose handler started this one.
+    parent = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="children",
+    )
+    #: Among its parent's children: the handler's name for it, and its place, from 0.
+    child_key = models.CharField(max_length=100, null=True, blank=True)
+    child_number = models.PositiveIntegerField(null=True, blank=True)
+    #: While it waits for its children, its progress is theirs.
+    progress_of_children = models.BooleanField(default=False, db_default=False)
+    #: `Resource.id` of what it works on (`Task.resource` has all of it).
+    resource_id = models.CharField(max_length=200, null=True, blank=True)
     #: Raised by every visible change: live feeds and ETags build on it.
     event = models.PositiveIntegerField(default=1, db_default=1)
 
@@ -99,7 +125,7 @@ class TaskStatus(models.Model):
             models.Index(fields=["run_after"], condition=Q(state="scheduled"), name="run_due"),
             models.Index(
                 fields=["lease_until"],
-                condition=Q(state__in=["running", "cancelling"]),
+                condition=Q(state__in=_HELD),
                 name="run_lease",
             ),
             models.Index(
@@ -114,15 +140,29 @@ class TaskStatus(models.Model):
             models.Index(fields=["account", "task_type", "position"], name="run_list_by_type"),
             models.Index(
                 fields=["account", "state", "position"],
-                condition=Q(state__in=["warned", "failed", "cancelled", "lost"]),
-                name="run_list_bad",
+                condition=Q(state__in=_FINAL),
+                name="run_list_ended",
+            ),
+            models.Index(fields=["owner", "position"], name="run_list_by_owner"),
+            models.Index(
+                fields=["account", "resource_id", "position"],
+                condition=Q(resource_id__isnull=False),
+                name="run_list_by_resource",
+            ),
+            models.Index(
+                fields=["position"], condition=Q(state__in=_STANDING), name="run_standing"
             ),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["exclusive_key"],
-                condition=Q(state__in=["running", "cancelling"]),
+                condition=Q(state__in=_BEGUN),
                 name="one_run_per_exclusive_key",
+            ),
+            models.UniqueConstraint(
+                fields=["parent", "child_key"],
+                condition=Q(parent__isnull=False),
+                name="one_child_per_key",
             ),
         ]
 

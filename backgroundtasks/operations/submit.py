@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from backgroundtasks import clock, conf, exceptions
-from backgroundtasks.handlers import permissions, registry
+from backgroundtasks.handlers import permissions, registry, storable
 from backgroundtasks.lifecycle import rows, store
 from backgroundtasks.models import IdempotencyKey, TaskStatus, conditions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1000
 _LONGEST_KEY = 200
+_MOST_LABELS = 50
+_LONGEST_LABEL = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def submit(
     title: str = "",
     run_after: datetime | None = None,
     priority: int | None = None,
+    labels: Mapping[str, str] | None = None,
     idempotency: Idempotency | None = None,
 ) -> Submission:
     """
@@ -72,9 +75,11 @@ def submit(
         title: For people; the handler's own by default.
         run_after: Not before this moment (aware).
         priority: -100 to 100; the handler's own by default.
+        labels: Name to value, for people and their filters: texts of at most 100 characters.
         idempotency: Answer a repetition with the first submission's run.
 
     Raises:
+        LabelsInvalid: too many, too long, or no texts; nothing was stored.
         TaskTypeUnknown, PermissionRefused, ParametersInvalid: nothing was stored.
         SubmissionRefused, SubmissionFailed: the handler's own check refused.
         IdempotencyConflict: the key was used with another body.
@@ -88,7 +93,14 @@ def submit(
         if known is not None:
             return known
     run = _new_run(
-        actor, handler, parameters, title=title, run_after=run_after, priority=priority, check=True
+        actor,
+        handler,
+        parameters,
+        title=title,
+        run_after=run_after,
+        priority=priority,
+        labels=labels,
+        check=True,
     )
     return store_run(actor, handler, run, idempotency, with_task=True)
 
@@ -173,6 +185,7 @@ def _new_run(
     title: str = "",
     run_after: datetime | None = None,
     priority: int | None = None,
+    labels: Mapping[str, str] | None = None,
     check: bool = False,
 ) -> rows.NewRun:
     """Return the run to be stored."""
@@ -181,6 +194,7 @@ def _new_run(
         handler.check_submission(actor, validated)
     now = clock.now()
     key = handler.exclusive_key(validated)
+    resource = handler.resource(validated)
     return rows.NewRun(
         id=uuid.uuid4(),
         task_id=uuid.uuid4(),
@@ -190,6 +204,8 @@ def _new_run(
         title=title[:200],
         parameters=handler.stored(validated),
         origin=actor.origin,
+        labels=checked_labels(labels),
+        resource=None if resource is None else asdict(resource),
         queue=handler.queue,
         priority=handler.priority if priority is None else priority,
         position=clock.position(),
@@ -199,6 +215,28 @@ def _new_run(
         batchable=handler.short and key is None,
         exclusive_key=None if key is None else scoped_key(actor.account.pk, handler, key),
     )
+
+
+def checked_labels(labels: Mapping[str, str] | None) -> dict[str, str] | None:
+    """
+    Return labels that can be stored.
+
+    Raises:
+        LabelsInvalid: too many, too long, or no texts.
+    """
+    if not labels:
+        return None
+    if len(labels) > _MOST_LABELS:
+        raise exceptions.LabelsInvalid(f"A task has at most {_MOST_LABELS} labels.")
+    for name, value in labels.items():
+        for text in (name, value):
+            if not isinstance(text, str) or len(text) > _LONGEST_LABEL or storable.problem(text):
+                raise exceptions.LabelsInvalid(
+                    f"Names and values of labels are texts of at most {_LONGEST_LABEL} characters."
+                )
+        if not name:
+            raise exceptions.LabelsInvalid("A label has a name.")
+    return dict(labels)
 
 
 def scoped_key(account_id: UUID, handler: type[TaskHandler], key: str) -> str:
@@ -221,7 +259,12 @@ def _guard_exclusive(handler: type[TaskHandler], run: rows.NewRun) -> None:
     store().lock(run.exclusive_key)
     of_key = TaskStatus.objects.filter(exclusive_key=run.exclusive_key)
     # One question for each index of unfinished runs: together they would walk every run.
-    unfinished = (conditions.HELD, conditions.QUEUED, conditions.SCHEDULED)
+    unfinished = (
+        conditions.HELD,
+        conditions.STANDING,
+        conditions.QUEUED,
+        conditions.SCHEDULED,
+    )
     if any(of_key.filter(condition).exists() for condition in unfinished):
         raise exceptions.ExclusiveRunExists(handler.task_type)
 
