@@ -18,7 +18,7 @@ urlpatterns = [
     path("", include("tickets.api.urls")),
 ]
 
-# Under /api/ errors are JSON, also where no view is reached.
-handler400 = "backgroundtasks.api.enterprise_tester.errors.bad_request"
-handler404 = "backgroundtasks.api.enterprise_tester.errors.not_found"
-handler500 = "backgroundtasks.api.enterprise_tester.errors.server_error"
+# Below a dialect's paths errors have its shape, also where no view is reached.
+handler400 = "backgroundtasks.api.unrouted.bad_request"
+handler404 = "backgroundtasks.api.unrouted.not_found"
+handler500 = "backgroundtasks.api.unrouted.server_error"

@@ -32,7 +32,7 @@ from django.utils.datastructures import MultiValueDict
 
 from backgroundtasks import clock, conf, exceptions, queries
 from backgroundtasks.api import throttle
-from backgroundtasks.api.errors import Refused, Unauthenticated
+from backgroundtasks.api.errors import NoMember, Refused, Unauthenticated
 from backgroundtasks.handlers import permissions
 from backgroundtasks.models import AccessToken, Membership, OAuthClient
 from backgroundtasks.operations.issue_token import READ as READ  # noqa: PLC0414 - part of the surface
@@ -77,22 +77,29 @@ _proofs: dict[str, _Proof] = {}
 _hashing: Final = [threading.Lock() for _ in range(16)]
 
 
-def identify(request: HttpRequest) -> Actor:
+def identify(request: HttpRequest, account: str | None = None) -> Actor:
     """
-    Return who asks, in the account of `X-Account-Id` or the user's default one.
+    Return who asks, in an account.
 
     Queries: none within `conf.CREDENTIAL_CACHE`; else one for the credential, one for the
     account.
 
+    Args:
+        request: With a credential.
+        account: Id of the account that a path names; without one it is that of
+            `X-Account-Id`, or the user's default one.
+
     Raises:
         Unauthenticated: no credential, or one that is wrong, expired or revoked.
         Throttled: too many failed logins of this user from this address.
-        Refused: the user is no member of the account, or the session's CSRF check failed.
+        NoMember: the user does not belong to the account, or to none.
+        Refused: the id of the account is none, or the session's CSRF check failed.
     """
+    if account is None:
+        account = request.META.get("HTTP_X_ACCOUNT_ID", "")
     header = request.META.get("HTTP_AUTHORIZATION", "")
     if not header:
-        return _from_session(request)
-    account = request.META.get("HTTP_X_ACCOUNT_ID", "")
+        return _from_session(request, account)
     # The header's own digest is the key: finding a known one needs no decoding.
     key = (_keyed(header), account)
     known = _known.get(key)
@@ -230,7 +237,7 @@ def _no_view(_request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-def _from_session(request: HttpRequest) -> Actor:
+def _from_session(request: HttpRequest, account: str) -> Actor:
     user: Any = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_active:
         raise Unauthenticated("Sign in: send a bearer token or a Basic login.")
@@ -244,7 +251,7 @@ def _from_session(request: HttpRequest) -> Actor:
     if reason:
         raise Refused(f"The session's CSRF check failed: {reason}")
     del raw._post, raw._files  # noqa: SLF001
-    return _actor(user, request.META.get("HTTP_X_ACCOUNT_ID", ""))
+    return _actor(user, account)
 
 
 def _actor(user: User, account: str) -> Actor:
@@ -255,7 +262,7 @@ def _actor(user: User, account: str) -> Actor:
     try:
         return queries.actor_of(user, account_id, origin="enterprise_tester")
     except exceptions.AccountRefused as refusal:
-        raise Refused(str(refusal)) from None
+        raise NoMember(str(refusal)) from None
 
 
 def _watch() -> None:

@@ -5,6 +5,7 @@ What a request can run into, with its HTTP status.
     ├── BadRequest           400   the bytes make no request
     ├── Unauthenticated      401   no credential, or one that is not good (any more)
     ├── Refused              403   not allowed, or not valid: this API has no 422
+    │   └── NoMember         403   of the account that was asked for
     ├── NotFound             404   unknown, gone or invisible
     ├── Conflict             409   it stands against what is there
     ├── LengthRequired       411   a body without a length
@@ -50,6 +51,10 @@ class Refused(ApiError):
     """The caller may not do this, or what was sent is not valid."""
 
     status = HTTPStatus.FORBIDDEN
+
+
+class NoMember(Refused):
+    """The caller does not belong to the account that was asked for, or to none."""
 
 
 class NotFound(ApiError):

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.core import exceptions as django_errors
 from django.core import signals
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.views import defaults
 from rest_framework import exceptions as drf_errors
 from rest_framework import status
 from rest_framework.response import Response
 
 from backgroundtasks import exceptions
-from backgroundtasks.api import errors
+from backgroundtasks.api import errors, unrouted
 from backgroundtasks.api.enterprise_tester.rendering import CONTENT_TYPE, dumps, wants_indent
-
-if TYPE_CHECKING:
-    from django.http.response import HttpResponseBase
 
 _R = TypeVar("_R", bound=HttpResponse)
 
@@ -28,6 +24,8 @@ logger = logging.getLogger(__name__)
 REALM: Final = 'Basic realm="Enterprise Tester"'
 MALFORMED: Final = "The request is malformed."
 CRASHED: Final = "The server failed; its log says why."
+
+_OUTSIDE: Final = {400: MALFORMED, 404: "There is no such resource.", 500: CRASHED}
 
 #: How this dialect answers what the core refuses; a subclass goes with its base.
 _STATUSES: Final[dict[type[exceptions.TaskCenterError], type[errors.ApiError]]] = {
@@ -121,29 +119,12 @@ def report_crash(error: Exception, request: HttpRequest) -> None:
     signals.got_request_exception.send(sender=None, request=request)
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer an unknown path: `handler404` of a project; other paths get Django's page."""
-    if _is_ours(request):
-        return message(404, "There is no such resource.", request)
-    return defaults.page_not_found(request, exception)
+def _outside(request: HttpRequest, status: int) -> HttpResponse:
+    """Answer what Django answers by itself."""
+    return message(status, _OUTSIDE[status], request)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """Answer a request that Django refuses to look at: `handler400` of a project."""
-    if _is_ours(request):
-        return message(400, MALFORMED, request)
-    return defaults.bad_request(request, exception)
-
-
-def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Answer a crash outside the views of this dialect: `handler500` of a project."""
-    if _is_ours(request):
-        return message(500, CRASHED, request)
-    return defaults.server_error(request)
-
-
-def _is_ours(request: HttpRequest) -> bool:
-    return request.path_info.lower().startswith("/api")
+unrouted.register(lambda path: path.startswith("/api"), _outside)
 
 
 def _text(error: Exception) -> str:

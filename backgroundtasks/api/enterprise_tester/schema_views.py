@@ -1,28 +1,15 @@
-"""The OpenAPI document and its page; the page's assets are served from here."""
+"""The OpenAPI document of this dialect, where it is served and for tests."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from drf_spectacular.settings import patched_settings
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from backgroundtasks.api.enterprise_tester.openapi import SETTINGS, Generator
+from backgroundtasks.api.schema_views import schema_routes
 
-
-class SchemaDocument(SpectacularAPIView):
-    """The document, as YAML or (with `format=json` or `Accept`) JSON."""
-
-    generator_class = Generator
-    custom_settings = SETTINGS
-    authentication_classes = ()
-
-
-class Docs(SpectacularSwaggerView):
-    """A page to browse it."""
-
-    url_name = "enterprise_tester-schema"
-    authentication_classes = ()
+urlpatterns = schema_routes("enterprise_tester", Generator, SETTINGS)
 
 
 def document() -> Any:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from django.urls import NoReverseMatch, get_script_prefix, reverse
 
 from backgroundtasks.api import authentication
-from backgroundtasks.api.enterprise_tester import answers, errors, links, reading
+from backgroundtasks.api.enterprise_tester import answers, errors, reading
+from backgroundtasks.api.origins import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def _answered(
 ) -> HttpResponseBase:
     try:
         # As `CommonMiddleware` does for the views: a host that is not ours starts nothing.
-        links.origin(request)
+        origin(request)
         return answer(request)
     except Exception as error:  # noqa: BLE001 - every error has its answer
         known = errors.translate(error)

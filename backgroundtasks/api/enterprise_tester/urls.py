@@ -23,12 +23,9 @@ urlpatterns = [
 ]
 
 if apps.is_installed("drf_spectacular"):
-    from backgroundtasks.api.enterprise_tester.schema_views import Docs, SchemaDocument
+    from backgroundtasks.api.enterprise_tester.schema_views import urlpatterns as schema
 
-    urlpatterns += [
-        route("schema/enterprise_tester", SchemaDocument, "enterprise_tester-schema"),
-        route("schema/enterprise_tester/docs", Docs, "enterprise_tester-docs"),
-    ]
+    urlpatterns += schema
 
 register_root(
     "BackgroundTasks",

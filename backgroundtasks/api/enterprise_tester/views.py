@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from backgroundtasks import VERSION, operations, queries
 from backgroundtasks.api import json_schema
 from backgroundtasks.api.enterprise_tester import answers, progress_stream, reading, run_list
-from backgroundtasks.api.enterprise_tester.links import link, origin
+from backgroundtasks.api.enterprise_tester.links import link
 from backgroundtasks.api.enterprise_tester.paging import envelope, read_slice
 from backgroundtasks.api.enterprise_tester.rendering import moment
 from backgroundtasks.api.enterprise_tester.resource import ResourceView
@@ -22,6 +22,7 @@ from backgroundtasks.api.enterprise_tester.started import represented, started
 from backgroundtasks.api.enterprise_tester.vocabulary import Run
 from backgroundtasks.api.errors import Refused
 from backgroundtasks.api.idempotency import digest_of, read_idempotency
+from backgroundtasks.api.origins import origin
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
