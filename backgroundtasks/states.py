@@ -18,9 +18,7 @@ class State(StrEnum):
     QUEUED = "queued"  #: waits for a worker
     RUNNING = "running"  #: one worker holds the lease
     WAITING = "waiting"  #: for its child runs; holds no worker
-    PAUSING = (
-        "pausing"  #: somebody asked a running one to pause; it does at its next safe checkpoint
-    )
+    PAUSING = "pausing"  #: somebody asked a running one to pause, at its next safe checkpoint
     PAUSED = "paused"  #: stands still until somebody resumes it; holds no worker
     CANCELLING = "cancelling"  #: somebody asked a running one to stop
     SUCCEEDED = "succeeded"  #: the handler returned

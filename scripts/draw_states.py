@@ -11,7 +11,7 @@ import inspect
 import re
 
 from backgroundtasks import states
-from backgroundtasks.states import ARROWS, FINAL, GOOD, HELD, PENDING, State
+from backgroundtasks.states import ARROWS, FINAL, GOOD, HELD, PENDING, STANDING, State
 
 PAGE = """\
 # The states of a run
@@ -29,6 +29,7 @@ stateDiagram-v2
 
 - **pending**: waits for a worker or for its time; nothing is being done.
 - **held**: one worker has the lease; it says so every few seconds, or loses the run.
+- **standing**: it has begun and holds no worker; other runs go on.
 - **final**: never changes again. A retry by a person is a new run of the same task.
 - **final, good**: finished as the caller wished.
 
@@ -52,6 +53,8 @@ def group(state: State) -> str:
         return "held"
     if state in PENDING:
         return "pending"
+    if state in STANDING:
+        return "standing"
     return ""
 
 

@@ -11,21 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Greatest, Least, Now
 
 from backgroundtasks import clock, conf
-from backgroundtasks.lifecycle import store
-from backgroundtasks.models import Attempt, AttemptOutcome, Message, Task, TaskStatus, conditions
-from backgroundtasks.states import HELD, PENDING, State, feet
+from backgroundtasks.lifecycle import families, store
+from backgroundtasks.lifecycle.moving import changed, fenced, move
+from backgroundtasks.models import Attempt, AttemptOutcome, Message, TaskStatus, conditions
+from backgroundtasks.states import HELD, PENDING, STANDING, State
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
 
     from backgroundtasks.lifecycle.rows import Fence
-
-#: Messages that one transaction of a flush deletes at most.
-_MESSAGES = 2000
 
 
 def promote_due(limit: int = 500) -> int:
@@ -38,56 +36,106 @@ def promote_due(limit: int = 500) -> int:
         # Meanwhile another keeper may have promoted them, and workers may have begun them. The
         # text said why they waited.
         waiting = TaskStatus.objects.filter(pk__in=ids, state=State.SCHEDULED)
-        moved = _move(waiting, State.QUEUED, text="")
+        moved = move(waiting, State.QUEUED, text="")
         if moved:
             store().wake()
     return moved
 
 
-def cancel_pending(run_id: UUID, *, reason: str, retention: timedelta) -> bool:
-    """Scheduled or queued → cancelled."""
-    pending = TaskStatus.objects.filter(pk=run_id, state__in=PENDING)
-    return _end(pending, State.CANCELLED, error=reason, retention=retention)
+def cancel_unheld(runs: QuerySet[TaskStatus], *, reason: str, retention: timedelta) -> int:
+    """Scheduled, queued, waiting or paused → cancelled; return how many."""
+    return _end(
+        runs.filter(state__in=PENDING | STANDING),
+        State.CANCELLED,
+        error=reason,
+        retention=retention,
+    )
 
 
-def request_cancel(run_id: UUID) -> bool:
-    """Running → cancelling; the handler stops at its next checkpoint."""
-    running = TaskStatus.objects.filter(pk=run_id)
-    return bool(_move(running, State.CANCELLING, cancel_requested_at=Now()))
+def request_cancel(runs: QuerySet[TaskStatus]) -> int:
+    """Running or pausing → cancelling; handlers stop at their next checkpoint."""
+    return move(runs, State.CANCELLING, cancel_requested_at=Now())
+
+
+def request_pause(run_id: UUID) -> bool:
+    """Running → pausing; the handler stops at its next safe checkpoint."""
+    return bool(move(_one(run_id), State.PAUSING))
+
+
+def pause_waiting(run_id: UUID) -> bool:
+    """Waiting → paused: its children go on, but it does not when they have ended."""
+    return bool(move(_one(run_id).filter(state=State.WAITING), State.PAUSED))
+
+
+def withdraw_pause(run_id: UUID) -> bool:
+    """Pausing → running: its handler has not stopped yet."""
+    return bool(move(_one(run_id).filter(state=State.PAUSING), State.RUNNING))
+
+
+def resume(run_id: UUID) -> bool:
+    """Paused → queued; it waits from now on."""
+    with transaction.atomic():
+        moved = move(_one(run_id).filter(state=State.PAUSED), State.QUEUED, run_after=Now())
+        if moved:
+            store().wake()
+    return bool(moved)
+
+
+def settle(
+    run_id: UUID,
+    to: State,
+    *,
+    error: str,
+    temporary: bool,
+    finished_at: datetime | None,
+    retention: timedelta,
+) -> bool:
+    """
+    Whatever is unfinished → succeeded, warned, failed or cancelled: an operator says so.
+
+    A worker that holds the run loses it, and its later writes match no row.
+    """
+    return bool(
+        _end(
+            _one(run_id),
+            to,
+            error=error,
+            temporary=temporary,
+            finished_at=finished_at,
+            retention=retention,
+        )
+    )
 
 
 def settle_cancelled(fence: Fence, *, reason: str, retention: timedelta) -> bool:
     """Cancelling → cancelled."""
-    return _end(_fenced(fence), State.CANCELLED, error=reason, retention=retention)
+    return bool(_end(fenced(fence), State.CANCELLED, error=reason, retention=retention))
 
 
 def fail(fence: Fence, *, error: str, temporary: bool, retention: timedelta) -> bool:
-    """Running or cancelling → failed."""
-    return _end(_fenced(fence), State.FAILED, error=error, retention=retention, temporary=temporary)
+    """Held → failed."""
+    return bool(
+        _end(fenced(fence), State.FAILED, error=error, retention=retention, temporary=temporary)
+    )
 
 
 def lose(fence: Fence, *, error: str, retention: timedelta) -> bool:
-    """Running or cancelling → lost."""
-    return _end(_fenced(fence), State.LOST, error=error, retention=retention)
+    """Held → lost."""
+    return bool(_end(fenced(fence), State.LOST, error=error, retention=retention))
 
 
 def schedule_next_attempt(
     fence: Fence, *, run_after: datetime, error: str, outcome: AttemptOutcome
 ) -> bool:
     """Running → scheduled: the attempt failed, another one is due at `run_after`."""
-    with transaction.atomic():
-        attempt = _attempt(fence, outcome, error)
-        moved = _move(
-            _fenced(fence),
-            State.SCHEDULED,
-            run_after=run_after,
-            token=None,
-            lease_until=None,
-            text=error[:500],
-        )
-        if moved and attempt is not None:
-            attempt.save()
-    return bool(moved)
+    return _let_go(
+        fence,
+        State.SCHEDULED,
+        error=error,
+        outcome=outcome,
+        run_after=run_after,
+        text=error[:500],
+    )
 
 
 def requeue(fence: Fence, *, error: str, outcome: AttemptOutcome, solo: bool = False) -> bool:
@@ -97,34 +145,71 @@ def requeue(fence: Fence, *, error: str, outcome: AttemptOutcome, solo: bool = F
     It is counted among the interruptions, so it uses up no attempt. `solo` makes the next
     claim take the run alone: one of its batch killed the worker.
     """
-    with transaction.atomic():
-        attempt = _attempt(fence, outcome, error)
-        moved = _move(
-            _fenced(fence),
-            State.QUEUED,
-            interruptions=F("interruptions") + 1,
-            # It waits from now on, not since its submission.
-            run_after=Now(),
-            token=None,
-            lease_until=None,
-            solo=solo,
-        )
-        if moved and attempt is not None:
-            attempt.save()
-            store().wake()
-    return bool(moved)
+    return _let_go(
+        fence,
+        State.QUEUED,
+        error=error,
+        outcome=outcome,
+        interruptions=F("interruptions") + 1,
+        # It waits from now on, not since its submission.
+        run_after=Now(),
+        solo=solo,
+    )
+
+
+def settle_paused(
+    fence: Fence, *, error: str, outcome: AttemptOutcome, failed: bool = False, solo: bool = False
+) -> bool:
+    """
+    Pausing → paused.
+
+    Unless the attempt `failed`, it is counted among the interruptions. `solo` as for `requeue`.
+    """
+    return _let_go(
+        fence,
+        State.PAUSED,
+        error=error,
+        outcome=outcome,
+        interruptions=F("interruptions") + (0 if failed else 1),
+        solo=solo,
+    )
+
+
+def wait(fence: Fence, *, progress: bool) -> bool:
+    """
+    Running → waiting for its children.
+
+    Whoever calls it looks afterwards whether they have ended meanwhile
+    (`families.look_after`). `progress`: the children's becomes that of the run.
+    """
+    return _let_go(
+        fence,
+        State.WAITING,
+        error="",
+        outcome=AttemptOutcome.WAITED,
+        interruptions=F("interruptions") + 1,
+        progress_of_children=progress,
+    )
 
 
 def give_back(run_ids: list[UUID], *, token: int) -> int:
     """
     Running → queued, for runs of a batch that never began: as if they had not been claimed.
 
-    One that somebody asked to cancel meanwhile is cancelled; return how many were queued.
+    One that somebody asked to cancel or to pause meanwhile is cancelled or paused; return how
+    many were queued.
     """
     held = TaskStatus.objects.filter(pk__in=run_ids, token=token)
     unclaimed: dict[str, Any] = {"attempt": F("attempt") - 1, "started_at": None, "worker": None}
     with transaction.atomic():
-        moved = _move(held, State.QUEUED, token=None, lease_until=None, **unclaimed)
+        moved = move(held, State.QUEUED, token=None, lease_until=None, **unclaimed)
+        move(
+            held.filter(state=State.PAUSING),
+            State.PAUSED,
+            token=None,
+            lease_until=None,
+            **unclaimed,
+        )
         _end(
             held.filter(state=State.CANCELLING),
             State.CANCELLED,
@@ -159,17 +244,19 @@ def report(fence: Fence, *, processed: int, total: int | None, text: str | None)
     also: dict[str, Any] = {"processed": Greatest(F("processed"), processed)}
     if total is not None:
         also["total"] = total
+    if total:
+        also["processed"] = Least(also["processed"], total)
     if text is not None:
         also["text"] = text
-    if not _fenced(fence).update(**_changed(), **also):
+    if not fenced(fence).update(**changed(), **also):
         return None
-    return State(_fenced(fence).values_list("state", flat=True).first() or State.LOST)
+    return State(fenced(fence).values_list("state", flat=True).first() or State.LOST)
 
 
 def say(fence: Fence, *, level: str, key: str, text: str, parameters: dict[str, Any]) -> bool:
     """Store a message of a run that the writer still holds; return whether it does."""
     with transaction.atomic():
-        if not _fenced(fence).update(**_changed()):
+        if not fenced(fence).update(**changed()):
             return False
         Message.objects.create(
             run_id=fence.run_id,
@@ -184,7 +271,7 @@ def say(fence: Fence, *, level: str, key: str, text: str, parameters: dict[str, 
 
 def remember(fence: Fence, memory: dict[str, Any]) -> bool:
     """Store what the handler wants to keep over attempts."""
-    return bool(_fenced(fence).update(memory=memory))
+    return bool(fenced(fence).update(memory=memory))
 
 
 def note(
@@ -196,7 +283,7 @@ def note(
     `attempt` is the one that it speaks of; 0: of the run.
     """
     with transaction.atomic():
-        if TaskStatus.objects.filter(pk=run_id).update(**_changed()):
+        if TaskStatus.objects.filter(pk=run_id).update(**changed()):
             Message.objects.create(
                 run_id=run_id,
                 level=level,
@@ -207,44 +294,53 @@ def note(
             )
 
 
-def _fenced(fence: Fence) -> QuerySet[TaskStatus]:
-    """Return the run, if `fence` still stands."""
-    return TaskStatus.objects.filter(
-        pk=fence.run_id, attempt=fence.attempt, token=fence.token, state__in=HELD
-    )
+def _one(run_id: UUID) -> QuerySet[TaskStatus]:
+    return TaskStatus.objects.filter(pk=run_id)
 
 
-def _changed() -> dict[str, Any]:
-    """Return what every visible change of a run writes."""
-    return {"event": F("event") + 1, "modified_at": Now()}
-
-
-def _move(runs: QuerySet[TaskStatus], to: State, **also: Any) -> int:
-    """Move the runs that stand at the foot of an arrow to `to`; return how many."""
-    return runs.filter(state__in=feet(to)).update(state=to, **_changed(), **also)
+def _let_go(fence: Fence, to: State, *, error: str, outcome: AttemptOutcome, **also: Any) -> bool:
+    """End an attempt without ending its run: record it, and take the run from its worker."""
+    with transaction.atomic():
+        attempt = _attempt(fence, outcome, error)
+        moved = move(fenced(fence), to, token=None, lease_until=None, **also)
+        if moved and attempt is not None:
+            attempt.save()
+            if to == State.QUEUED:
+                store().wake()
+    return bool(moved)
 
 
 def _end(
-    runs: QuerySet[TaskStatus], to: State, *, error: str, retention: timedelta, **also: Any
-) -> bool:
-    """Move a run to a final state."""
-    return bool(
-        _move(
-            runs,
-            to,
-            error=error,
-            finished_at=Now(),
-            expires_at=Now() + retention,
-            lease_until=None,
-            token=None,
-            **also,
-        )
+    runs: QuerySet[TaskStatus],
+    to: State,
+    *,
+    error: str,
+    retention: timedelta,
+    finished_at: datetime | None = None,
+    **also: Any,
+) -> int:
+    """Move runs to a final state, and wake the parents that waited for them; return how many."""
+    # Read before: afterwards the fence does not find them. A run keeps its parent for life.
+    parents = set(runs.filter(parent__isnull=False).values_list("parent_id", flat=True).distinct())
+    moved = move(
+        runs,
+        to,
+        error=error,
+        finished_at=finished_at or Now(),
+        expires_at=Now() + retention,
+        lease_until=None,
+        token=None,
+        **also,
     )
+    if moved and parents:
+        # After the commit: of two children that end together, the later one sees both.
+        transaction.on_commit(lambda: families.look_after(parents))
+    return moved
 
 
 def _attempt(fence: Fence, outcome: AttemptOutcome, error: str) -> Attempt | None:
     """Return the record of an attempt that is about to end without ending its run."""
-    found = _fenced(fence).values_list("worker_id", "started_at").first()
+    found = fenced(fence).values_list("worker_id", "started_at").first()
     if found is None:
         return None
     return Attempt(
@@ -256,32 +352,3 @@ def _attempt(fence: Fence, outcome: AttemptOutcome, error: str) -> Attempt | Non
         outcome=outcome,
         error=error,
     )
-
-
-def flush(limit: int = 150) -> int:
-    """
-    Delete finished runs whose retention has passed, with what hangs on them.
-
-    A small batch a call, so that no lock is held for long; tasks that have no run left go
-    with their last one.
-    """
-    expired = TaskStatus.objects.filter(expires_at__lt=Now()).order_by("expires_at")
-    ids = list(expired.values_list("pk", "task_id")[:limit])
-    if not ids:
-        return 0
-    runs = [pk for pk, _ in ids]
-    _flush_messages(runs)
-    with transaction.atomic():
-        TaskStatus.objects.filter(pk__in=runs).delete()
-        Task.objects.filter(pk__in={task for _, task in ids}, runs__isnull=True).delete()
-    return len(ids)
-
-
-def _flush_messages(runs: list[UUID]) -> None:
-    """Delete what talkative runs said, in portions: the last one goes with the runs."""
-    while True:
-        said = Message.objects.filter(run_id__in=runs).values_list("pk", flat=True)
-        portion = list(said[:_MESSAGES])
-        if len(portion) < _MESSAGES:
-            return
-        Message.objects.filter(pk__in=portion).delete()

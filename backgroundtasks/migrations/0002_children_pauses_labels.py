@@ -151,6 +151,28 @@ class Migration(migrations.Migration):
                 name="run_standing",
             ),
         ),
+        migrations.AddIndex(
+            model_name="taskstatus",
+            index=models.Index(
+                condition=models.Q(("parent__isnull", False)),
+                fields=["parent", "state"],
+                name="run_children",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="attempt",
+            name="outcome",
+            field=models.CharField(
+                choices=[
+                    ("failed", "Failed"),
+                    ("interrupted", "Interrupted"),
+                    ("died", "Died"),
+                    ("paused", "Paused"),
+                    ("waited", "Waited"),
+                ],
+                max_length=12,
+            ),
+        ),
         migrations.AddConstraint(
             model_name="taskstatus",
             constraint=models.UniqueConstraint(

@@ -11,6 +11,8 @@ class AttemptOutcome(models.TextChoices):
     FAILED = "failed"  #: the handler raised; the run waits for its next attempt
     INTERRUPTED = "interrupted"  #: the worker was stopped; the run went back to the queue
     DIED = "died"  #: the worker died or lost its lease
+    PAUSED = "paused"  #: somebody asked the run to pause, and it stopped at a safe checkpoint
+    WAITED = "waited"  #: the run let go of its worker until its child runs have ended
 
 
 class Attempt(models.Model):

@@ -53,7 +53,7 @@ class TaskStatus(models.Model):
 
     #: Raised by every claim, never lowered.
     attempt = models.PositiveIntegerField(default=0, db_default=0)
-    #: Attempts that something else than the handler ended (a stop, a kill in a batch).
+    #: Attempts that something else than a failure ended: a stop, a pause, a wait, a kill in a batch.
     interruptions = models.PositiveIntegerField(default=0, db_default=0)
     #: The fence: writes of an attempt must carry it.
     token = models.BigIntegerField(null=True, blank=True)
@@ -151,6 +151,11 @@ class TaskStatus(models.Model):
             ),
             models.Index(
                 fields=["position"], condition=Q(state__in=_STANDING), name="run_standing"
+            ),
+            models.Index(
+                fields=["parent", "state"],
+                condition=Q(parent__isnull=False),
+                name="run_children",
             ),
         ]
         constraints = [

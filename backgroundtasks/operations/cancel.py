@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from backgroundtasks import conf, exceptions, queries
 from backgroundtasks.handlers import permissions, registry
 from backgroundtasks.lifecycle import arrows
+from backgroundtasks.models import TaskStatus
 from backgroundtasks.states import State
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ def cancel(actor: Actor, run_id: UUID) -> State:
     handler = registry.find(run.task_type)
     reason = f"Cancelled by {actor.user.get_username()}."
     retention = handler.retention_of() if handler else conf.RETENTION
+    found = TaskStatus.objects.filter(pk=run_id)
     # It may be claimed between the two; then the second one meets it. It may also go back
     # to the queue meanwhile, so the pair is tried twice.
     for _ in range(2):
-        if arrows.cancel_pending(run_id, reason=reason, retention=retention):
+        if arrows.cancel_unheld(found, reason=reason, retention=retention):
             return State.CANCELLED
-        if arrows.request_cancel(run_id):
+        if arrows.request_cancel(found):
             arrows.note(
                 run_id,
                 level="info",
@@ -46,10 +48,10 @@ def cancel(actor: Actor, run_id: UUID) -> State:
                 text=f"{actor.user.get_username()} asked to cancel.",
             )
             return State.CANCELLING
-    found = queries.get_run(actor, run_id).state
-    if found == State.CANCELLING:
+    state = queries.get_run(actor, run_id).state
+    if state == State.CANCELLING:
         return State.CANCELLING
-    raise exceptions.TransitionRefused(run_id, found, State.CANCELLED)
+    raise exceptions.TransitionRefused(run_id, state, State.CANCELLED)
 
 
 def require_control(actor: Actor, task_type: str, what: str) -> None:

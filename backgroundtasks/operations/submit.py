@@ -217,7 +217,7 @@ def _new_run(
     )
 
 
-def checked_labels(labels: Mapping[str, str] | None) -> dict[str, str] | None:
+def checked_labels(labels: Mapping[str, Any] | None) -> dict[str, str] | None:
     """
     Return labels that can be stored.
 

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from backgroundtasks import conf
 from backgroundtasks.engine import reaper
-from backgroundtasks.lifecycle import arrows
+from backgroundtasks.lifecycle import arrows, families, flushing
 from backgroundtasks.models import IdempotencyKey
 from backgroundtasks.models.access_token import AccessToken
 
@@ -67,6 +67,7 @@ class Keeper:
         for _ in range(_DUE_BATCHES):
             if not arrows.promote_due():
                 break
+        families.look_after_all()
         reaper.reap_dead_workers()
         if reaper.leases_wait_for_a_lock():
             self._be_patient()
@@ -89,7 +90,7 @@ class Keeper:
     def _flush(self) -> bool:
         """Delete what has outlived its use; return whether all of it."""
         until = self._monotonic() + _FLUSH_TIME
-        while more := arrows.flush():
+        while more := flushing.flush():
             if self._monotonic() >= until:
                 break
         reaper.forget_workers()

@@ -31,6 +31,7 @@ _OUTSIDE: Final = {400: MALFORMED, 404: "There is no such resource.", 500: CRASH
 _STATUSES: Final[dict[type[exceptions.TaskCenterError], type[errors.ApiError]]] = {
     exceptions.TaskTypeUnknown: errors.Refused,
     exceptions.ParametersInvalid: errors.Refused,
+    exceptions.LabelsInvalid: errors.Refused,
     exceptions.PermissionRefused: errors.Refused,
     exceptions.SubmissionRefused: errors.Refused,
     exceptions.SubmissionFailed: errors.Failed,

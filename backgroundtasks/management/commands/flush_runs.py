@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backgroundtasks.lifecycle import arrows
+from backgroundtasks.lifecycle import flushing
 from backgroundtasks.management.operator_command import OperatorCommand
 
 
@@ -15,6 +15,6 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         flushed = 0
-        while batch := arrows.flush():
+        while batch := flushing.flush():
             flushed += batch
         self.stdout.write(f"Flushed {flushed} runs.")

@@ -203,7 +203,7 @@ class TestPages:
 
         plan = run_list._visible(caller.actor, Q(Q(state=state))).explain()
 
-        assert re.search(r"INDEX run_(claim|due|lease|list_bad)", plan), plan
+        assert re.search(r"INDEX run_(claim|due|lease|list_ended)", plan), plan
 
 
 class _Request:

@@ -18,6 +18,7 @@ ERRORS: dict[TaskCenterError, tuple[str, str]] = {
             "Tools.Name: Missing.; : Both."
         ),
     ),
+    exceptions.LabelsInvalid("A label has a name."): ("labels_invalid", "A label has a name."),
     exceptions.PermissionRefused("start Dig", "a spade"): (
         "permission_refused",
         "You may not start Dig: it needs a spade.",

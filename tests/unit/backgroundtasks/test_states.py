@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from backgroundtasks.states import ARROWS, FINAL, GOOD, HELD, PENDING, State, feet
+from backgroundtasks.states import ARROWS, FINAL, GOOD, HELD, PENDING, STANDING, State, feet
 
 
 def test_every_state_has_its_arrows() -> None:
     assert set(ARROWS) == set(State)
 
 
-def test_every_state_is_pending_held_or_final_and_only_one_of_these() -> None:
-    assert sorted([*PENDING, *HELD, *FINAL]) == sorted(State)
+def test_every_state_is_pending_held_standing_or_final_and_only_one_of_these() -> None:
+    assert sorted([*PENDING, *HELD, *STANDING, *FINAL]) == sorted(State)
     assert GOOD < FINAL
 
 

@@ -285,7 +285,7 @@ class TestRetries:
         self, make_handler: Any, drainer: Drainer
     ) -> None:
         def perform(context: Any, _: Any) -> None:
-            arrows.request_cancel(context.run_id)
+            arrows.request_cancel(TaskStatus.objects.filter(pk=context.run_id))
             raise TaskFailed("Busy.", temporary=True)
 
         make_handler(perform, idempotent=True)
@@ -301,7 +301,7 @@ class TestStopping:
         self, make_handler: Any, drainer: Drainer, stop_flag: Any
     ) -> None:
         def perform(context: Any, _: Any) -> None:
-            arrows.request_cancel(context.run_id)
+            arrows.request_cancel(TaskStatus.objects.filter(pk=context.run_id))
             stop_flag.age = 0.0
             context.checkpoint(safe=True)
 
@@ -318,7 +318,7 @@ class TestStopping:
     ) -> None:
         def perform(context: Any, _: Any) -> None:
             context.progress(4, 9)
-            arrows.request_cancel(context.run_id)
+            arrows.request_cancel(TaskStatus.objects.filter(pk=context.run_id))
             raise Cancelled
 
         make_handler(perform)

@@ -13,10 +13,10 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from backgroundtasks import clock
-from backgroundtasks.lifecycle import arrows, store
+from backgroundtasks.lifecycle import arrows, families, flushing, store
 from backgroundtasks.lifecycle.rows import Fence, Finish
 from backgroundtasks.models import Attempt, AttemptOutcome, Message, Task, TaskStatus
-from backgroundtasks.states import ARROWS, FINAL, HELD, State
+from backgroundtasks.states import ARROWS, FINAL, HELD, PENDING, STANDING, State
 from tests.support import factories
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +34,14 @@ def _finish(run: TaskStatus, state: State) -> bool:
     return run.pk in store().finish([done], token=7)
 
 
+def _settle(run: TaskStatus, to: State) -> bool:
+    return arrows.settle(run.pk, to, error="e", temporary=False, finished_at=None, retention=DAY)
+
+
+def _all(run: TaskStatus) -> QuerySet[TaskStatus]:
+    return TaskStatus.objects.filter(pk=run.pk)
+
+
 def _claim(run: TaskStatus) -> bool:
     claim = store().claim(
         run.queue, most=1, token=7, worker_id=uuid.uuid4(), lease=timedelta(seconds=30)
@@ -44,11 +52,24 @@ def _claim(run: TaskStatus) -> bool:
 WALKS: dict[str, tuple[State, Callable[[TaskStatus], Any]]] = {
     "promote_due": (State.QUEUED, lambda run: arrows.promote_due()),
     "claim": (State.RUNNING, _claim),
-    "cancel_pending": (
+    "cancel_unheld": (
         State.CANCELLED,
-        lambda run: arrows.cancel_pending(run.pk, reason="r", retention=DAY),
+        lambda run: arrows.cancel_unheld(_all(run), reason="r", retention=DAY),
     ),
-    "request_cancel": (State.CANCELLING, lambda run: arrows.request_cancel(run.pk)),
+    "request_cancel": (State.CANCELLING, lambda run: arrows.request_cancel(_all(run))),
+    "request_pause": (State.PAUSING, lambda run: arrows.request_pause(run.pk)),
+    "pause_waiting": (State.PAUSED, lambda run: arrows.pause_waiting(run.pk)),
+    "withdraw_pause": (State.RUNNING, lambda run: arrows.withdraw_pause(run.pk)),
+    "settle_paused": (
+        State.PAUSED,
+        lambda run: arrows.settle_paused(_fence(run), error="e", outcome=AttemptOutcome.PAUSED),
+    ),
+    "resume": (State.QUEUED, lambda run: arrows.resume(run.pk)),
+    "wait": (State.WAITING, lambda run: arrows.wait(_fence(run), progress=True)),
+    "look_after": (State.QUEUED, lambda run: families.look_after([run.pk])),
+    "settle_succeeded": (State.SUCCEEDED, lambda run: _settle(run, State.SUCCEEDED)),
+    "settle_warned": (State.WARNED, lambda run: _settle(run, State.WARNED)),
+    "settle_failed": (State.FAILED, lambda run: _settle(run, State.FAILED)),
     "settle_cancelled": (
         State.CANCELLED,
         lambda run: arrows.settle_cancelled(_fence(run), reason="r", retention=DAY),
@@ -76,8 +97,18 @@ WALKS: dict[str, tuple[State, Callable[[TaskStatus], Any]]] = {
 FEET = {
     "promote_due": {State.SCHEDULED},
     "claim": {State.QUEUED},
-    "cancel_pending": {State.SCHEDULED, State.QUEUED},
-    "request_cancel": {State.RUNNING},
+    "cancel_unheld": PENDING | STANDING,
+    "request_cancel": {State.RUNNING, State.PAUSING},
+    "request_pause": {State.RUNNING},
+    "pause_waiting": {State.WAITING},
+    "withdraw_pause": {State.PAUSING},
+    "settle_paused": {State.PAUSING},
+    "resume": {State.PAUSED},
+    "wait": {State.RUNNING},
+    "look_after": {State.WAITING},
+    "settle_succeeded": set(State) - FINAL,
+    "settle_warned": set(State) - FINAL,
+    "settle_failed": set(State) - FINAL,
     "settle_cancelled": {State.CANCELLING},
     "fail": HELD,
     "lose": HELD,
@@ -87,6 +118,10 @@ FEET = {
     "succeed": HELD,
     "warn": HELD,
 }
+
+
+#: Where else a run goes that never began and is not wanted back.
+GIVEN_BACK = {State.PAUSING: State.PAUSED, State.CANCELLING: State.CANCELLED}
 
 
 @pytest.mark.parametrize("state", State)
@@ -109,13 +144,14 @@ class TestAnArrow:
             assert (after["lease_until"] is not None) == (to in HELD)
             assert (after["expires_at"] is not None) == (to in FINAL)
             assert (after["finished_at"] is not None) == (to in FINAL)
-        elif (name, state) == ("give_back", State.CANCELLING):
-            assert after["state"] == State.CANCELLED
+        elif name == "give_back" and state in HELD:
+            assert after["state"] == GIVEN_BACK[state]
         else:
             assert not walked
             assert after == before
         assert Attempt.objects.count() == (
-            name in {"schedule_next_attempt", "requeue"} and state in FEET[name]
+            name in {"schedule_next_attempt", "requeue", "settle_paused", "wait"}
+            and state in FEET[name]
         )
 
 
@@ -139,6 +175,10 @@ WRITES: dict[str, Callable[[Fence], Any]] = {
     "requeue": lambda fence: arrows.requeue(
         fence, error="late", outcome=AttemptOutcome.INTERRUPTED
     ),
+    "settle_paused": lambda fence: arrows.settle_paused(
+        fence, error="late", outcome=AttemptOutcome.PAUSED
+    ),
+    "wait": lambda fence: arrows.wait(fence, progress=True),
     "give_back": lambda fence: arrows.give_back([fence.run_id], token=fence.token),
     "finish": lambda fence: store().finish(
         [Finish(fence.run_id, fence.attempt, State.SUCCEEDED, None, 5, 9, "late", DAY)],
@@ -148,7 +188,7 @@ WRITES: dict[str, Callable[[Fence], Any]] = {
 
 
 @pytest.mark.parametrize("name", WRITES)
-@pytest.mark.parametrize("state", [State.RUNNING, State.CANCELLING])
+@pytest.mark.parametrize("state", sorted(HELD))
 class TestALateWrite:
     """P3: attempt and token are the fence; of a zombie nothing reaches the run."""
 
@@ -220,7 +260,7 @@ class TestGivingBack:
     def test_cancels_what_somebody_asked_to_cancel_meanwhile(self) -> None:
         run = factories.run()
         _claim(run)
-        arrows.request_cancel(run.pk)
+        arrows.request_cancel(_all(run))
 
         assert arrows.give_back([run.pk], token=7) == 0
 
@@ -228,8 +268,28 @@ class TestGivingBack:
         assert (run.state, run.error) == (State.CANCELLED, "Cancelled before it began.")
         assert (run.attempt, run.started_at, run.token) == (0, None, None)
 
+    def test_pauses_what_somebody_asked_to_pause_meanwhile(self) -> None:
+        run = factories.run()
+        _claim(run)
+        arrows.request_pause(run.pk)
+
+        assert arrows.give_back([run.pk], token=7) == 0
+
+        run.refresh_from_db()
+        assert (run.state, run.attempt, run.started_at) == (State.PAUSED, 0, None)
+        assert arrows.resume(run.pk)
+        assert _claim(run)
+
 
 class TestProgress:
+    def test_never_exceeds_a_total_that_turned_out_smaller(self) -> None:
+        run = factories.run(State.RUNNING, processed=8, total=10)
+
+        arrows.report(_fence(run), processed=3, total=5, text=None)
+
+        run.refresh_from_db()
+        assert (run.processed, run.total) == (5, 5)
+
     def test_never_goes_back(self) -> None:
         run = factories.run(State.RUNNING, processed=8, total=10)
 
@@ -266,7 +326,7 @@ class TestFlush:
         kept = factories.run(State.SUCCEEDED)
         waiting = factories.run()
 
-        assert arrows.flush() == 1
+        assert flushing.flush() == 1
 
         assert set(TaskStatus.objects.values_list("pk", flat=True)) == {kept.pk, waiting.pk}
         assert set(Task.objects.values_list("pk", flat=True)) == {kept.task_id, waiting.task_id}
@@ -277,7 +337,7 @@ class TestFlush:
         run = self._expired()
         again = factories.run(task=run.task, retry_of=run)
 
-        arrows.flush()
+        flushing.flush()
 
         assert Task.objects.get() == again.task
         assert TaskStatus.objects.get() == again
@@ -286,20 +346,20 @@ class TestFlush:
         runs = [self._expired() for _ in range(3)]
         TaskStatus.objects.filter(pk=runs[2].pk).update(expires_at=clock.now() - 2 * DAY)
 
-        assert arrows.flush(limit=1) == 1
+        assert flushing.flush(limit=1) == 1
         assert not TaskStatus.objects.filter(pk=runs[2].pk).exists()
-        assert arrows.flush(limit=5) == 2
-        assert arrows.flush() == 0
+        assert flushing.flush(limit=5) == 2
+        assert flushing.flush() == 0
 
     def test_deletes_the_messages_of_a_talkative_run_in_portions(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(arrows, "_MESSAGES", 10)
+        monkeypatch.setattr(flushing, "_MESSAGES", 10)
         run = self._expired()
         Message.objects.bulk_create(Message(run=run, key=str(n)) for n in range(35))
 
         with CaptureQueriesContext(connection) as asked:
-            assert arrows.flush() == 1
+            assert flushing.flush() == 1
 
         deletes = [q for q in asked if 'DELETE FROM "backgroundtasks_message"' in q["sql"]]
         assert len(deletes) == 4

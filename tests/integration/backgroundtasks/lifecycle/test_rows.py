@@ -56,6 +56,7 @@ def test_a_submitted_row_is_the_one_that_the_orm_would_have_written(*, many: boo
         position=run.position,
         run_after=run.queued_at,
         queued_at=run.queued_at,
+        modified_at=run.queued_at,
     )
     assert _values(run) == _values(fresh)
     assert run.task.parameters["Steps"] == 3

@@ -59,13 +59,13 @@ class TestCancel:
     ) -> None:
         actor = factories.actor()
         run = factories.run(owner=actor)
-        cancel = arrows.cancel_pending
+        cancel = arrows.cancel_unheld
 
         def too_late(*arguments: Any, **values: Any) -> bool:
             TaskStatus.objects.filter(pk=run.pk).update(state=State.RUNNING, token=1)
             return cancel(*arguments, **values)
 
-        monkeypatch.setattr(arrows, "cancel_pending", too_late)
+        monkeypatch.setattr(arrows, "cancel_unheld", too_late)
 
         assert operations.cancel(actor, run.pk) is State.CANCELLING
 

@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from backgroundtasks import clock, conf
 from backgroundtasks.engine import reaper
-from backgroundtasks.lifecycle import arrows
+from backgroundtasks.lifecycle import arrows, flushing
 from backgroundtasks.models import AccessToken, Attempt, IdempotencyKey, TaskStatus, Worker
 from backgroundtasks.states import State
 from backgroundtasks.worker.keeper import Keeper
@@ -76,7 +76,7 @@ def test_what_a_flush_did_not_get_through_is_flushed_in_the_next_round(
         monotonic.seconds += 1.5
         return portions.pop(0)
 
-    monkeypatch.setattr(arrows, "flush", flush)
+    monkeypatch.setattr(flushing, "flush", flush)
     keeper = Keeper(monotonic)
 
     left = []

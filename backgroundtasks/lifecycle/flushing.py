@@ -1,0 +1,49 @@
+"""Finished runs go when their retention has passed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+
+from backgroundtasks.models import Message, Task, TaskStatus
+from backgroundtasks.states import FINAL
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+#: Messages that one transaction of a flush deletes at most.
+_MESSAGES: Final = 2000
+
+
+def flush(limit: int = 150) -> int:
+    """
+    Delete finished runs whose retention has passed, with what hangs on them.
+
+    A small batch a call, so that no lock is held for long; tasks that have no run left go
+    with their last one. The children of an unfinished run stay: it would start them anew.
+    """
+    parent = TaskStatus.objects.filter(pk=OuterRef("parent_id")).exclude(state__in=FINAL)
+    expired = TaskStatus.objects.filter(expires_at__lt=Now()).exclude(Exists(parent))
+    expired = expired.order_by("expires_at")
+    ids = list(expired.values_list("pk", "task_id")[:limit])
+    if not ids:
+        return 0
+    runs = [pk for pk, _ in ids]
+    _flush_messages(runs)
+    with transaction.atomic():
+        TaskStatus.objects.filter(pk__in=runs).delete()
+        Task.objects.filter(pk__in={task for _, task in ids}, runs__isnull=True).delete()
+    return len(ids)
+
+
+def _flush_messages(runs: list[UUID]) -> None:
+    """Delete what talkative runs said, in portions: the last one goes with the runs."""
+    while True:
+        said = Message.objects.filter(run_id__in=runs).values_list("pk", flat=True)
+        portion = list(said[:_MESSAGES])
+        if len(portion) < _MESSAGES:
+            return
+        Message.objects.filter(pk__in=portion).delete()
