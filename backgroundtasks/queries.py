@@ -21,7 +21,16 @@ from django.db.models.functions import Now
 from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import Actor, permissions, registry
 from backgroundtasks.handlers.actor import actor_of as actor_of  # noqa: PLC0414 - part of the surface
-from backgroundtasks.models import Account, Attempt, Message, Queue, Task, TaskStatus, Worker
+from backgroundtasks.models import (
+    Account,
+    Attempt,
+    Labelled,
+    Message,
+    Queue,
+    Task,
+    TaskStatus,
+    Worker,
+)
 from backgroundtasks.states import FINAL, HELD, STANDING, State, sql_list
 
 if TYPE_CHECKING:
@@ -58,6 +67,22 @@ def visible_runs_of_task(actor: Actor, task_id: UUID) -> QuerySet[TaskStatus]:
     """Return the visible runs of a task."""
     runs = TaskStatus.objects.filter(_visibility(actor), task_id=task_id)
     return runs.filter(_in_account_but_not_by_index(actor))
+
+
+def visible_children(actor: Actor, parent_id: UUID) -> QuerySet[TaskStatus]:
+    """Return the visible runs that a run's handler started."""
+    runs = TaskStatus.objects.filter(_visibility(actor), parent_id=parent_id)
+    return runs.filter(_in_account_but_not_by_index(actor))
+
+
+def first_children(actor: Actor, run_id: UUID, most: int) -> list[TaskStatus]:
+    """Return the first `most` of a run's visible children, in the order they were started."""
+    return list(visible_children(actor, run_id).order_by("position")[:most])
+
+
+def labelled(name: str, value: str | None = None) -> Q:
+    """Return a condition of runs: their task has this label, and of this value if one is given."""
+    return Q(Labelled("task__labels", name, value))
 
 
 def _in_account_but_not_by_index(actor: Actor) -> Q | RawSQL:
@@ -377,6 +402,7 @@ def newest_runs(
     account_id: UUID | None = None,
     states: Collection[State] = (),
     task_type: str | None = None,
+    where: Q | None = None,
 ) -> list[TaskStatus]:
     """Return the newest runs of all accounts, or of one, for an operator; newest first."""
     accounts = accounts_of(user)
@@ -387,9 +413,11 @@ def newest_runs(
     for account in accounts:
         actor = Actor(user, account, "")
         groups = [visible_in_states(actor, group) for group in _by_index(states)]
-        of_type = Q() if task_type is None else Q(task_type=task_type)
+        wanted = where or Q()
+        if task_type is not None:
+            wanted &= Q(task_type=task_type)
         for group in groups or [visible_runs(actor)]:
-            runs = group.filter(of_type)
+            runs = group.filter(wanted)
             found += runs.select_related("task", "owner").order_by("-position")[:limit]
     return sorted(found, key=lambda run: -run.position)[:limit]
 

@@ -14,6 +14,7 @@ from backgroundtasks.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from uuid import UUID
 
     from django.contrib.admin.views.main import ChangeList
     from django.db.models import QuerySet
@@ -104,6 +105,33 @@ class QueueFilter(admin.SimpleListFilter):
         if not self.value():
             return queryset
         return queryset.filter(recent_enough(request), queue=self.value())
+
+
+class ParentFilter(admin.SimpleListFilter):
+    """The children of one run; shown only where it is asked for, as by the run's page."""
+
+    title = "started by"
+    parameter_name = "parent"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the run that is asked for."""
+        named = request.GET.get(self.parameter_name)
+        return [(named, named)] if named else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return what `parent_of` has narrowed already."""
+        return queryset
+
+
+def parent_of(request: HttpRequest) -> UUID | None:
+    """
+    Return the run whose children the address asks for; None: those of all.
+
+    Raises:
+        RunNotFound: it is no id.
+    """
+    named = request.GET.get(ParentFilter.parameter_name)
+    return queries.run_id_of(named) if named else None
 
 
 class QueuedFilter(admin.SimpleListFilter):

@@ -14,7 +14,7 @@ from django.utils.timezone import localtime
 from backgroundtasks import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from backgroundtasks.models import TaskStatus
@@ -78,6 +78,26 @@ def code(value: Any) -> SafeString | str:
 def text(value: str) -> SafeString | str:
     """Return a text with its line breaks."""
     return format_html('<span class="bt-text">{}</span>', value) if value else NOTHING
+
+
+def labels(named: Mapping[str, str]) -> SafeString | str:
+    """Return labels side by side."""
+    chips = format_html_join(
+        " ", '<span class="bt-label"><b>{}</b> {}</span>', sorted(named.items())
+    )
+    return chips or NOTHING
+
+
+def resource(stored: Mapping[str, str] | None) -> SafeString | str:
+    """Return what a task works on, as it is stored: its kind, name and id, linked if it can be."""
+    if not stored:
+        return NOTHING
+    words = stored["name"] or stored["id"]
+    # Its path is a handler's own, which could name another site or a script.
+    linked = stored["path"].startswith("/") and not stored["path"].startswith("//")
+    shown = format_html('<a href="{}">{}</a>', stored["path"], words) if linked else words
+    hint = f" ({stored['id']})" if stored["name"] else ""
+    return format_html("{} {}{}", stored["kind"], shown, hint)
 
 
 def link(to: str, words: object, *args: object) -> SafeString:

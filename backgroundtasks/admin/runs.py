@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -30,14 +31,22 @@ if TYPE_CHECKING:
 #: Runs that one action may cancel or retry.
 _MOST_AT_ONCE = 500
 _MOST_MESSAGES = 200
+_MOST_CHILDREN = 50
 
 
 _SECTIONS: list[tuple[str | None, tuple[str, ...]]] = [
     (None, ("shown_state", "done", "doing", "failure", "outcome")),
     ("Messages", ("said",)),
+    ("Children", ("parent_run", "started_runs")),
     ("Attempts", ("tried", "interruptions")),
     ("Times", ("queued", "due", "started", "cancel_asked", "finished", "took", "expires")),
-    ("Task", ("of_task", "task_type", "owner", "account", "origin", "masked", "retry", "retried")),
+    (
+        "Task",
+        (
+            *("of_task", "task_type", "owner", "account", "origin", "labels", "resource"),
+            *("masked", "retry", "retried"),
+        ),
+    ),
     ("Queue", ("queue", "priority", "exclusive_key", "holder", "lease", "remembered")),
 ]
 
@@ -53,6 +62,7 @@ class RunAdmin(ReadOnlyAdmin):
         filters.QueuedFilter,
         filters.TypeFilter,
         filters.QueueFilter,
+        filters.ParentFilter,
     )
     list_select_related = ("task", "owner")
     ordering = ("-position",)
@@ -67,9 +77,16 @@ class RunAdmin(ReadOnlyAdmin):
     # --- what is shown ---------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TaskStatus]:
-        """Return the visible runs of the chosen account, by the index of the chosen states."""
+        """Return the visible runs of the chosen account, by the index of what is asked for."""
         states = filters.states_of(request)
         actor = scope.actor(request)
+        try:
+            parent = filters.parent_of(request)
+        except exceptions.RunNotFound:
+            return TaskStatus.objects.none()
+        if parent is not None:
+            children = queries.visible_children(actor, parent)
+            return children.filter(state__in=states) if states else children
         return queries.visible_in_states(actor, states) if states else queries.visible_runs(actor)
 
     def get_search_results(
@@ -113,9 +130,11 @@ class RunAdmin(ReadOnlyAdmin):
         try:
             run_id = queries.run_id_of(object_id)
             actor = queries.operator_on(scope.user_of(request), run_id, origin=scope.ORIGIN)
-            return queries.get_run(actor, run_id)
+            run: Any = queries.get_run(actor, run_id)
         except exceptions.RunNotFound:
             return None
+        run.seen_by = actor  # for what the page reads beside it
+        return cast("TaskStatus", run)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -183,6 +202,34 @@ class RunAdmin(ReadOnlyAdmin):
             ],
         )
 
+    @admin.display(description="started by")
+    def parent_run(self, run: TaskStatus) -> str:
+        return looks.run_link(run.parent_id) if run.parent_id else looks.NOTHING
+
+    @admin.display(description="has started")
+    def started_runs(self, run: Any) -> str:
+        children = queries.first_children(run.seen_by, run.pk, _MOST_CHILDREN)
+        shown = looks.table(
+            ("Run", "Type", "State", "Progress", "Queued", "Finished", "Error"),
+            [
+                (
+                    looks.run_link(child.pk),
+                    child.task_type,
+                    looks.state(child.state),
+                    looks.progress(child),
+                    looks.moment(child.queued_at),
+                    looks.moment(child.finished_at),
+                    looks.text(child.error),
+                )
+                for child in children
+            ],
+        )
+        if len(children) < _MOST_CHILDREN:
+            return shown
+        address = reverse("admin:backgroundtasks_taskstatus_changelist")
+        query = urlencode({scope.ACCOUNT: run.account_id, "parent": run.pk})
+        return format_html('{}<p><a href="{}?{}">All of them</a></p>', shown, address, query)
+
     @admin.display(description="attempts")
     def tried(self, run: TaskStatus) -> str:
         return looks.table(
@@ -237,6 +284,14 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="came through")
     def origin(self, run: TaskStatus) -> str:
         return run.task.origin
+
+    @admin.display(description="labels")
+    def labels(self, run: TaskStatus) -> str:
+        return looks.labels(run.task.labels)
+
+    @admin.display(description="works on")
+    def resource(self, run: TaskStatus) -> str:
+        return looks.resource(run.task.resource)
 
     @admin.display(description="parameters")
     def masked(self, run: TaskStatus) -> str:

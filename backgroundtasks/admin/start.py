@@ -24,12 +24,27 @@ if TYPE_CHECKING:
     from backgroundtasks.handlers import TaskHandler
 
 
-class TitleForm(forms.Form):
+class GeneralForm(forms.Form):
     """What is not the handler's."""
 
     title = forms.CharField(
         max_length=200, required=False, help_text="for people; the type's own by default"
     )
+    labels = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "placeholder": "team=core"}),
+        help_text="for people and their filters; one a line: name=value",
+    )
+
+    def clean_labels(self) -> dict[str, str]:
+        """Return the labels by name."""
+        found = {}
+        for line in filter(None, map(str.strip, self.cleaned_data["labels"].splitlines())):
+            name, equals, value = line.partition("=")
+            if not equals:
+                raise forms.ValidationError(f"This is not written as name=value: {line}")
+            found[name.strip()] = value.strip()
+        return found
 
 
 def show(request: HttpRequest, *, model_admin: ModelAdmin[Any]) -> HttpResponse:
@@ -40,16 +55,16 @@ def show(request: HttpRequest, *, model_admin: ModelAdmin[Any]) -> HttpResponse:
     if handler is None:
         return _choose(request, model_admin)
     sent = request.POST if request.method == "POST" else None
-    title = TitleForm(sent)
+    general = GeneralForm(sent)
     parameters = ParametersForm(handler, sent)
-    if sent is not None and title.is_valid() and parameters.is_valid():
-        run = _started(request, handler, title, parameters)
+    if sent is not None and general.is_valid() and parameters.is_valid():
+        run = _started(request, handler, general, parameters)
         if run is not None:
             return run
     context = _context(request, model_admin) | {
         "title": f"Start {handler.task_type}",
         "subtitle": handler.title(),
-        "forms": [title, parameters],
+        "forms": [general, parameters],
         "handler": handler,
     }
     return TemplateResponse(request, "admin/backgroundtasks/task/start.html", context)
@@ -84,7 +99,7 @@ def _context(request: HttpRequest, model_admin: ModelAdmin[Any]) -> dict[str, An
 def _started(
     request: HttpRequest,
     handler: type[TaskHandler],
-    title: TitleForm,
+    general: GeneralForm,
     parameters: ParametersForm,
 ) -> HttpResponse | None:
     """Start the task and go to its run; None when it was refused, with the reason in the form."""
@@ -93,10 +108,14 @@ def _started(
             scope.actor(request),
             handler.task_type,
             parameters.given(),
-            title=title.cleaned_data["title"],
+            title=general.cleaned_data["title"],
+            labels=general.cleaned_data["labels"],
         )
     except exceptions.ParametersInvalid as error:
         parameters.show(error.problems)
+        return None
+    except exceptions.LabelsInvalid as error:
+        general.add_error("labels", str(error))
         return None
     except exceptions.TaskCenterError as error:
         parameters.add_error(None, str(error))

@@ -51,7 +51,10 @@ class TaskAdmin(ReadOnlyAdmin):
     search_fields = ("pk",)  # `get_search_results` does it all; this shows the box
     search_help_text = f"An id, or words of title, type or owner (newest {filters.WINDOW:,})"
     actions = None
-    fields = ("name", "id", "task_type", "account", "owner", "origin", "made", "masked", "runs")
+    fields = (
+        *("name", "id", "task_type", "account", "owner", "origin", "made"),
+        *("labelled", "works_on", "masked", "runs"),
+    )
     readonly_fields = fields
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -132,6 +135,14 @@ class TaskAdmin(ReadOnlyAdmin):
     @admin.display(description="made")
     def made(self, task: Task) -> str:
         return looks.moment(task.created_at)
+
+    @admin.display(description="labels")
+    def labelled(self, task: Task) -> str:
+        return looks.labels(task.labels)
+
+    @admin.display(description="works on")
+    def works_on(self, task: Task) -> str:
+        return looks.resource(task.resource)
 
     @admin.display(description="parameters")
     def masked(self, task: Task) -> str:

@@ -20,6 +20,8 @@ from backgroundtasks.handlers import registry
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from django.db.models.expressions import Combinable
+
     from backgroundtasks.handlers import Actor
 
 #: Stands for the id in a statement until it is known.
@@ -35,7 +37,7 @@ class KeptStatement:
         columns: As for `values_list()` of a run.
     """
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str | Combinable]) -> None:
         self._columns = tuple(columns)
         self._made: dict[int, _Statement] = {}
 
@@ -85,7 +87,7 @@ class _Statement:
         return values
 
 
-def _compile(actor: Actor, types: int, columns: tuple[str, ...]) -> _Statement:
+def _compile(actor: Actor, types: int, columns: tuple[str | Combinable, ...]) -> _Statement:
     runs = queries.visible_runs(actor).filter(pk=_PLACE).values_list(*columns)
     compiler = runs.query.get_compiler(connection=connection)
     try:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from backgroundtasks.handlers import Actor
     from backgroundtasks.models import TaskStatus
+
+_MOST_CHILDREN = 100
 
 
 def as_json(value: Any) -> str:
@@ -42,6 +45,7 @@ def summary(run: TaskStatus) -> dict[str, Any]:
         "type": run.task_type,
         "state": run.state,
         "title": run.task.title,
+        "labels": run.task.labels,
         "account": str(run.account_id),
         "owner": run.owner.get_username() if run.owner else None,
         "queue": run.queue,
@@ -57,14 +61,15 @@ def summary(run: TaskStatus) -> dict[str, Any]:
     }
 
 
-def details(run: TaskStatus) -> dict[str, Any]:
-    """Return all of a run; secret parameters are masked, workers are `host:pid`."""
+def details(actor: Actor, run: TaskStatus) -> dict[str, Any]:
+    """Return all of a run that the actor sees; secrets are masked, workers are `host:pid`."""
     attempts = queries.list_attempts(run)
     workers = queries.worker_names({run.worker_id, *(attempt.worker_id for attempt in attempts)})
     return summary(run) | {
         "task": str(run.task_id),
         "origin": run.task.origin,
         "parameters": secrets.mask(run.task.parameters),
+        "resource": run.task.resource,
         "run_after": moment(run.run_after),
         "worker": workers.get(run.worker_id),
         "lease_until": moment(run.lease_until),
@@ -72,6 +77,11 @@ def details(run: TaskStatus) -> dict[str, Any]:
         "result": run.result,
         "retry_of": str(run.retry_of_id) if run.retry_of_id else None,
         "retried_as": [str(pk) for pk in queries.retries_of(run)],
+        "parent": str(run.parent_id) if run.parent_id else None,
+        "children": [
+            {"id": str(child.pk), "type": child.task_type, "state": child.state}
+            for child in queries.first_children(actor, run.pk, _MOST_CHILDREN)
+        ],
         "attempts": [
             {
                 "number": attempt.number,

@@ -4,6 +4,7 @@ from backgroundtasks.models.access_token import AccessToken, OAuthClient
 from backgroundtasks.models.account import Account, Membership, Role
 from backgroundtasks.models.attempt import Attempt, AttemptOutcome
 from backgroundtasks.models.idempotency_key import IdempotencyKey
+from backgroundtasks.models.labelled import Labelled
 from backgroundtasks.models.message import Level, Message
 from backgroundtasks.models.queue import Queue
 from backgroundtasks.models.task import Task
@@ -16,6 +17,7 @@ __all__ = [
     "Attempt",
     "AttemptOutcome",
     "IdempotencyKey",
+    "Labelled",
     "Level",
     "Membership",
     "Message",

@@ -59,6 +59,7 @@ def retry(actor: Actor, run_id: UUID, *, idempotency: Idempotency | None = None)
         batchable=handler.short and old.exclusive_key is None,
         exclusive_key=old.exclusive_key,
         retry_of_id=old.pk,
+        labels=old.task.labels,
         resource=old.task.resource,
     )
     submission = store_run(actor, handler, new, idempotency, with_task=False)

@@ -49,6 +49,8 @@ class Submission:
     created: bool = True
     #: True when the run waits for its time.
     scheduled: bool = field(default=False)
+    #: Of its task.
+    labels: Mapping[str, str] | None = None
 
 
 def submit(
@@ -120,7 +122,9 @@ def store_run(
         IdempotencyConflict: the key was used with another body.
         ExclusiveRunExists: the handler refuses a second unfinished run of the same key.
     """
-    submission = Submission(run.id, handler, run.queued_at, scheduled=run.scheduled)
+    submission = Submission(
+        run.id, handler, run.queued_at, scheduled=run.scheduled, labels=run.labels
+    )
     if idempotency is None:
         if not handler.refuse_while_unfinished:
             store().insert(run, with_task=with_task)

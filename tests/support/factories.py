@@ -13,7 +13,7 @@ from factory.django import DjangoModelFactory
 from backgroundtasks import clock, queries
 from backgroundtasks.handlers import Actor
 from backgroundtasks.models import Account, Membership, Task, TaskStatus
-from backgroundtasks.states import FINAL, HELD, State
+from backgroundtasks.states import FINAL, HELD, STANDING, State
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -61,8 +61,13 @@ def run(state: State = State.QUEUED, *, owner: Actor | None = None, **values: An
     owner = owner or actor()
     task_type = values.pop("task_type", "Work")
     parameters = values.pop("parameters", {})
+    labels = values.pop("labels", {})
     task = values.pop("task", None) or TaskFactory.create(
-        account=owner.account, owner=owner.user, task_type=task_type, parameters=parameters
+        account=owner.account,
+        owner=owner.user,
+        task_type=task_type,
+        parameters=parameters,
+        labels=labels,
     )
     now = clock.now()
     implied: dict[str, Any] = {}
@@ -74,6 +79,8 @@ def run(state: State = State.QUEUED, *, owner: Actor | None = None, **values: An
             "lease_until": now + timedelta(seconds=30),
             "worker_id": uuid.uuid4(),
         }
+    if state in STANDING:
+        implied = {"attempt": 1, "started_at": now}
     if state == State.CANCELLING:
         implied["cancel_requested_at"] = now
     if state in FINAL:

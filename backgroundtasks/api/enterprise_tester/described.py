@@ -28,6 +28,17 @@ _END = {
     "FinishedAt": o.MOMENT,
     "Warnings": o.array_of(o.TEXT),
 }
+_LABELS = {
+    "type": "object",
+    "additionalProperties": {"type": "string", "maxLength": 100},
+    "maxProperties": 50,
+    "description": "Name to value, as they were given when it was started.",
+}
+_FAMILY = {
+    "Labels": _LABELS,
+    "ParentId": {**o.TEXT, "description": "Of the task whose handler started this one."},
+    "Parent": o.URL,
+}
 _START = {
     "type": "object",
     "properties": {
@@ -40,6 +51,11 @@ _START = {
             "type": ["object", "null"],
             "description": "What the type takes; an unknown one is refused.",
         },
+        "Labels": {
+            **_LABELS,
+            "type": ["object", "null"],
+            "description": "Name to value, for people and `$filter`: texts of at most 100 characters.",
+        },
         "StreamProgress": {
             "type": ["boolean", "null"],
             "default": False,
@@ -47,15 +63,20 @@ _START = {
         },
     },
     "required": ["Type"],
-    "example": {"Type": "Reindex", "Parameters": {"Optimize": True}},
+    "example": {
+        "Type": "Reindex",
+        "Parameters": {"Optimize": True},
+        "Labels": {"team": "search"},
+    },
 }
 _KNOWN_STATE = o.parameter("If-None-Match", o.TEXT, "An `ETag`.", where="header")
 
-o.component("BackgroundTask", o.entity(_RUN, optional=_END))
+o.component("BackgroundTask", o.entity(_RUN, optional={**_END, **_FAMILY}))
 o.component(
     "BackgroundTaskItem",
     o.entity(
-        {**_RUN, "Type": o.TEXT, "Title": o.NULLABLE_TEXT, "Owner": o.NULLABLE_TEXT}, optional=_END
+        {**_RUN, "Type": o.TEXT, "Title": o.NULLABLE_TEXT, "Owner": o.NULLABLE_TEXT},
+        optional={**_END, **_FAMILY},
     ),
 )
 o.component(
@@ -137,6 +158,12 @@ o.describe(
     {202: o.ref("BackgroundTask")},
     query=(o.IDEMPOTENCY_KEY,),
     refusals=(409, 500),
+)
+o.describe(
+    views.Children,
+    "get",
+    {200: _following("BackgroundTaskItem")},
+    query=o.KEYSET_ODATA,
 )
 o.describe(
     views.Messages,

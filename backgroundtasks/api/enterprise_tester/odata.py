@@ -2,13 +2,16 @@
 `$filter` and `$orderby` as conditions of a queryset.
 
 A resource says which of its members may be asked for, and where they are stored:
-`{"Name": "name", "Owner": "owner__username"}`. Everything else is refused by name.
+`{"Name": "name", "Owner": "owner__username"}`. A member whose inner names are anybody's is
+asked for by them, as `Labels/team eq 'core'` or `Labels/'cost centre' eq null`:
+`{"Labels": Keyed(has_label)}`. Everything else is refused by name.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,8 +30,17 @@ from backgroundtasks.api.errors import Refused
 if TYPE_CHECKING:
     from django.db.models import Field
 
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """A member of texts with names of their own."""
+
+    #: Name and value to a condition; value None: it has one of the name.
+    has: Callable[[str, str | None], Q]
+
+
 #: Wire name to the path of the column, as for `filter()`.
-Members = Mapping[str, str]
+Members = Mapping[str, str | Keyed]
 
 LONGEST: Final = 2000
 _DEEPEST: Final = 20
@@ -105,8 +117,11 @@ class _Conditions(Transformer[Token, Q]):
         return _Name(token)
 
     def comparison(self, name: Token, compare: Token, value: Token) -> Q:
-        column = _column(str(name), self._members)
         how = compare.lower()
+        keyed = _keyed(str(name), self._members)
+        if keyed is not None:
+            return _inner(*keyed, how, value)
+        column = _column(str(name), self._members)
         if value.type == "NULL":
             if how not in {"eq", "ne"}:
                 raise Refused("null can only be compared by eq and ne.")
@@ -157,10 +172,29 @@ def _tests(parts: tuple[Q | Token, ...]) -> list[Q]:
 def _column(name: str, members: Members) -> str:
     """Return where a member is stored; names fit in any letter case."""
     for known, column in members.items():
-        if known.lower() == name.strip().lower():
+        if known.lower() == name.strip().lower() and isinstance(column, str):
             return column
     listed = ", ".join(sorted(members))
     raise Refused(f"There is no member {name.strip()[:50]!r} here; there are {listed}.")
+
+
+def _keyed(name: str, members: Members) -> tuple[Keyed, str] | None:
+    """Return the member and the inner name that `Labels/team` asks for; None for other names."""
+    outer, _, inner = name.partition("/")
+    for known, member in members.items():
+        if inner and isinstance(member, Keyed) and known.lower() == outer.lower():
+            return member, inner[1:-1].replace("''", "'") if inner.startswith("'") else inner
+    return None
+
+
+def _inner(member: Keyed, name: str, how: str, value: Token) -> Q:
+    """Return the test of one inner name."""
+    if how not in {"eq", "ne"} or value.type not in {"STRING", "NULL"}:
+        raise Refused(f"{name[:50]!r} can only be compared by eq and ne, with a text or null.")
+    if value.type == "NULL":
+        return ~member.has(name, None) if how == "eq" else member.has(name, None)
+    found = member.has(name, _unquoted(value))
+    return found if how == "eq" else ~found
 
 
 def _field(model: type[models.Model], column: str) -> Field[Any, Any]:

@@ -7,7 +7,7 @@ Pages hold 25 items unless asked otherwise, at most 1000. The envelope is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -71,7 +71,7 @@ def page(
     request: Request,
     rows: QuerySet[_M],
     represent: Callable[[_M], Any],
-    members: Mapping[str, str] | None = None,
+    members: odata.Members | None = None,
     *,
     order: Iterable[str] = (),
 ) -> Response:
@@ -96,13 +96,13 @@ def page(
     return Response(envelope(items, wanted, total))
 
 
-def filtered(request: Request, rows: QuerySet[_M], members: Mapping[str, str]) -> QuerySet[_M]:
+def filtered(request: Request, rows: QuerySet[_M], members: odata.Members) -> QuerySet[_M]:
     """Return the rows that `$filter` leaves."""
     wanted = condition(request, rows.model, members)
     return rows.filter(wanted) if wanted else rows
 
 
-def condition(request: Request, model: type[Model], members: Mapping[str, str]) -> Q:
+def condition(request: Request, model: type[Model], members: odata.Members) -> Q:
     """Return what `$filter` asks for; an empty condition without one."""
     text = request.query_params.get("$filter", "")
     if "\0" in text:
@@ -111,7 +111,7 @@ def condition(request: Request, model: type[Model], members: Mapping[str, str]) 
 
 
 def ordered(
-    request: Request, rows: QuerySet[_M], members: Mapping[str, str], order: Iterable[str]
+    request: Request, rows: QuerySet[_M], members: odata.Members, order: Iterable[str]
 ) -> QuerySet[_M]:
     """Return the rows as `$orderby` sorts them, else as `order` does."""
     text = request.query_params.get("$orderby", "")

@@ -1,5 +1,5 @@
 """
-`GET /api/backgroundtasks`: the runs that the caller may see, newest first.
+`GET /api/backgroundtasks`: the runs that the caller may see, newest first; and `…/children`.
 
 Pages follow each other by key, not by number: `NextLink` carries the place of the last item,
 so that page 1,000 of a million costs what page 1 costs. `$skip` counts its way and is
@@ -16,7 +16,9 @@ from uuid import UUID
 from django.db.models import Q
 
 from backgroundtasks import queries
+from backgroundtasks.api.enterprise_tester.odata import Keyed, Members
 from backgroundtasks.api.enterprise_tester.paging import condition, envelope, read_slice
+from backgroundtasks.api.enterprise_tester.reading import COLUMNS
 from backgroundtasks.api.enterprise_tester.started import represented
 from backgroundtasks.api.enterprise_tester.vocabulary import Run
 from backgroundtasks.api.errors import Refused
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from backgroundtasks.handlers import Actor
 
 #: What `$filter` may name.
-MEMBERS: Final = {
+MEMBERS: Final[Members] = {
     "Type": "task_type",
     "State": "state",
     "Owner": "owner__username",
@@ -40,7 +42,10 @@ MEMBERS: Final = {
     "QueuedAt": "queued_at",
     "StartedAt": "started_at",
     "FinishedAt": "finished_at",
+    "Labels": Keyed(queries.labelled),
 }
+#: What an item has beside its run: its place, then what is shown.
+_ALSO: Final = ("position", "task__title", "owner__username")
 LARGEST_SKIP: Final = 10_000
 COUNTED: Final = 100_000
 _TOKEN: Final = re.compile(r"(\d{1,19})\.([0-9a-f]{32})")
@@ -55,19 +60,37 @@ def page(request: Request, actor: Actor) -> dict[str, Any]:
     Raises:
         Refused: a parameter that does not fit.
     """
-    wanted = read_slice(request, largest_skip=LARGEST_SKIP)
-    newest_first = _newest_first(request)
     runs = _visible(actor, condition(request, TaskStatus, MEMBERS))
+    return _page(request, runs, newest_first=_newest_first(request, default=True))
+
+
+def children(request: Request, actor: Actor, parent_id: UUID) -> dict[str, Any]:
+    """
+    Return a page of the runs that a run started, the first one first; as `page` otherwise.
+
+    Raises:
+        Refused: a parameter that does not fit.
+    """
+    wanted = condition(request, TaskStatus, MEMBERS)
+    runs = queries.visible_children(actor, parent_id).filter(wanted)
+    return _page(request, runs, newest_first=_newest_first(request, default=False))
+
+
+def _page(request: Request, runs: QuerySet[TaskStatus], *, newest_first: bool) -> dict[str, Any]:
+    wanted = read_slice(request, largest_skip=LARGEST_SKIP)
     total = runs.order_by()[: COUNTED + 1].count() if wanted.counted else None
     behind = _behind(request, runs, newest_first=newest_first)
     ordered = _ordered(behind, newest_first=newest_first)
-    found = list(ordered[wanted.skip : wanted.skip + wanted.top + 1])
+    rows = ordered.values_list(*COLUMNS, *_ALSO)[wanted.skip : wanted.skip + wanted.top + 1]
+    found = [(Run(*row[: -len(_ALSO)]), *row[-len(_ALSO) :]) for row in rows]
     shown = found[: wanted.top]
-    body = envelope([_item(request, run) for run in shown], wanted, _bounded(total))
+    items = [_item(request, run, title, owner) for run, _, title, owner in shown]
+    body = envelope(items, wanted, _bounded(total))
     if total is not None and total > COUNTED:
         body["TotalIsMinimum"] = True
     if len(found) > wanted.top > 0:
-        body["NextLink"] = next_link(request, f"{shown[-1].position}.{shown[-1].pk.hex}")
+        last, position, *_ = shown[-1]
+        body["NextLink"] = next_link(request, f"{position}.{last.id.hex}")
     return body
 
 
@@ -106,10 +129,12 @@ def _bounded(total: int | None) -> int | None:
     return None if total is None else min(total, COUNTED)
 
 
-def _newest_first(request: Request) -> bool:
+def _newest_first(request: Request, *, default: bool) -> bool:
     """Return the direction; there is an index for one member only."""
     words = request.query_params.get("$orderby", "").lower().split()
-    if words in ([], ["queuedat", "desc"]):
+    if not words:
+        return default
+    if words == ["queuedat", "desc"]:
         return True
     if words in (["queuedat"], ["queuedat", "asc"]):
         return False
@@ -118,7 +143,7 @@ def _newest_first(request: Request) -> bool:
 
 def _ordered(runs: QuerySet[TaskStatus], *, newest_first: bool) -> QuerySet[TaskStatus]:
     order = ("-position", "-pk") if newest_first else ("position", "pk")
-    return runs.select_related("task", "owner").order_by(*order)
+    return runs.order_by(*order)
 
 
 def _behind(
@@ -140,9 +165,9 @@ def _behind(
     return runs.filter(Q(position__gte=position) & (Q(position__gt=position) | Q(pk__gt=run_id)))
 
 
-def _item(request: Request, run: TaskStatus) -> dict[str, Any]:
-    body = represented(request, Run.of(run))
+def _item(request: Request, run: Run, title: str, owner: str | None) -> dict[str, Any]:
+    body = represented(request, run)
     body.setdefault("Type", run.task_type)
-    body.setdefault("Title", run.task.title or None)
-    body.setdefault("Owner", run.owner.get_username() if run.owner else None)
+    body.setdefault("Title", title or None)
+    body.setdefault("Owner", owner)
     return body

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rest_framework.response import Response
 
-from backgroundtasks import queries
-from backgroundtasks.api.enterprise_tester import links
+from backgroundtasks import exceptions
+from backgroundtasks.api.enterprise_tester import links, reading
 from backgroundtasks.api.enterprise_tester.vocabulary import Run, represent
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ def snapshot(actor: Actor, submission: Submission) -> Run:
     """Return the run of a submission; one that an idempotency key led to is read again."""
     if submission.created:
         return Run.fresh(submission)
-    return Run.of(queries.get_run(actor, submission.run_id))
+    run = reading.find_run(actor, submission.run_id)
+    if run is None:
+        raise exceptions.RunNotFound(submission.run_id)
+    return run
 
 
 def started(request: Request, submission: Submission) -> Response:

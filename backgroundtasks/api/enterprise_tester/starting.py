@@ -25,13 +25,18 @@ class Wish:
 
     task_type: str
     parameters: dict[str, Any]
+    labels: dict[str, str]
     streamed: bool
     idempotency: Idempotency | None
 
     def submit(self, actor: Actor) -> Submission:
         """Accept it, or refuse it with what `operations.submit` raises."""
         return operations.submit(
-            actor, self.task_type, self.parameters, idempotency=self.idempotency
+            actor,
+            self.task_type,
+            self.parameters,
+            labels=self.labels,
+            idempotency=self.idempotency,
         )
 
 
@@ -50,6 +55,7 @@ def read_wish(request: HttpRequest) -> Wish:
     return Wish(
         task_type=_type(given.get("Type")),
         parameters=_member(given, "Parameters", dict, "an object"),
+        labels=_member(given, "Labels", dict, "an object"),
         streamed=_member(given, "StreamProgress", bool, "true or false"),
         idempotency=read_idempotency(request, digest_of(raw)),
     )

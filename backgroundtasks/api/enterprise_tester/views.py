@@ -19,7 +19,6 @@ from backgroundtasks.api.enterprise_tester.rendering import moment
 from backgroundtasks.api.enterprise_tester.resource import ResourceView
 from backgroundtasks.api.enterprise_tester.roots import root_links
 from backgroundtasks.api.enterprise_tester.started import represented, started
-from backgroundtasks.api.enterprise_tester.vocabulary import Run
 from backgroundtasks.api.errors import Refused
 from backgroundtasks.api.idempotency import digest_of, read_idempotency
 from backgroundtasks.api.origins import origin
@@ -54,7 +53,7 @@ class BackgroundTask(ResourceView):
     def get(self, request: Request, public_id: str) -> HttpResponse:
         """Return the run; 304 when it is as the client knows it."""
         run = reading.get_run(self.actor, public_id)
-        return answers.shown(request._request, Run.of(run))  # noqa: SLF001
+        return answers.shown(request._request, run)  # noqa: SLF001
 
 
 class Cancel(ResourceView):
@@ -65,7 +64,7 @@ class Cancel(ResourceView):
     def post(self, request: Request, public_id: str) -> Response:
         """Return the run as it is then; 409 when it has finished."""
         run = reading.get_run(self.actor, public_id)
-        operations.cancel(self.actor, run.pk)
+        operations.cancel(self.actor, run.id)
         return Response(represented(request, reading.poll(self.actor, public_id)))
 
 
@@ -78,7 +77,16 @@ class Retry(ResourceView):
         """Start the new run: 202 and its `Location`; 409 while the old one is unfinished."""
         run = reading.get_run(self.actor, public_id)
         key = read_idempotency(request._request, digest_of(b""))  # noqa: SLF001
-        return started(request, operations.retry(self.actor, run.pk, idempotency=key))
+        return started(request, operations.retry(self.actor, run.id, idempotency=key))
+
+
+class Children(ResourceView):
+    """The runs that a run's handler started."""
+
+    def get(self, request: Request, public_id: str) -> Response:
+        """Return a page of those that the caller may see, the first one first."""
+        run = reading.get_run(self.actor, public_id)
+        return Response(run_list.children(request, self.actor, run.id))
 
 
 class Messages(ResourceView):
@@ -89,7 +97,7 @@ class Messages(ResourceView):
         run = reading.get_run(self.actor, public_id)
         wanted = read_slice(request, largest_skip=run_list.LARGEST_SKIP)
         after = _message_token(request)
-        messages = queries.list_messages(self.actor, run.pk, after=after)
+        messages = queries.list_messages(self.actor, run.id, after=after)
         found = list(messages[wanted.skip : wanted.skip + wanted.top + 1])
         body = envelope(
             [_message(message) for message in found[: wanted.top]],
@@ -107,7 +115,7 @@ class Events(ResourceView):
 
     def get(self, request: Request, public_id: str) -> HttpResponseBase:
         """Return the stream; 204 when the client has seen the end, so that it stays away."""
-        run = Run.of(reading.get_run(self.actor, public_id))
+        run = reading.get_run(self.actor, public_id)
         text = request.headers.get("Last-Event-ID", "")
         seen = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0  # noqa: PLR2004
         if run.is_final and seen >= run.event:

@@ -15,24 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from backgroundtasks.models import TaskStatus
     from backgroundtasks.operations import Submission
 
-#: What a representation is made of, in the order of `Run`.
-COLUMNS: Final = (
-    "id",
-    "task_type",
-    "state",
-    "processed",
-    "total",
-    "text",
-    "error",
-    "queued_at",
-    "started_at",
-    "finished_at",
-    "event",
-    "result",
-)
 COMPLETED: Final = "Task Completed"
 _UUID_LENGTH: Final = 36
 
@@ -54,11 +38,10 @@ class Run:
     event: int
     #: As stored: `{"values": {…}, "warnings": […]}`, or its JSON.
     result: Any
-
-    @classmethod
-    def of(cls, run: TaskStatus) -> Run:
-        """Return a stored run."""
-        return cls(*(getattr(run, name) for name in COLUMNS))
+    labels: dict[str, str]
+    parent_id: UUID | None = None
+    #: None without a parent, and when that is flushed.
+    parent_type: str | None = None
 
     @classmethod
     def fresh(cls, submission: Submission) -> Run:
@@ -76,6 +59,7 @@ class Run:
             finished_at=None,
             event=1,
             result=None,
+            labels=dict(submission.labels or {}),
         )
 
     @property
@@ -161,6 +145,11 @@ def represent(run: Run, folder: str, link: Callable[[str, str], str]) -> dict[st
     body["Self"] = folder + public
     body["QueuedAt"] = moment(run.queued_at)
     body["State"] = str(run.state)
+    if run.labels:
+        body["Labels"] = run.labels
+    if run.parent_id is not None and run.parent_type is not None:
+        body["ParentId"] = public_id(run.parent_type, run.parent_id)
+        body["Parent"] = folder + body["ParentId"]
     if complete and run.result:
         _add_results(body, run, link)
     return body

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
+from django.db.models import Q
 
 from backgroundtasks import queries
 from backgroundtasks.handlers import registry
@@ -34,6 +37,14 @@ class Command(OperatorCommand):
             help="only runs in one of these states",
         )
         parser.add_argument("--type", dest="task_type", help="only runs of this task type")
+        parser.add_argument(
+            "--label",
+            action="append",
+            default=[],
+            dest="labels",
+            metavar="NAME[=VALUE]",
+            help="only runs of tasks with this label; may be given several times",
+        )
         parser.add_argument("--account", type=UUID, help="only runs of this account (its id)")
         parser.add_argument("--limit", type=int, default=50, help="at most so many (default 50)")
         parser.add_argument("--json", action="store_true", dest="as_json")
@@ -43,6 +54,7 @@ class Command(OperatorCommand):
         *args: Any,
         state: list[str],
         task_type: str | None,
+        labels: list[str],
         account: UUID | None,
         limit: int,
         as_json: bool,
@@ -58,6 +70,7 @@ class Command(OperatorCommand):
             states=[found for word in state for found in _meant(word)],
             # Runs may outlive their handler: then the type is looked for as it was typed.
             task_type=handler.task_type if handler else task_type,
+            where=reduce(and_, map(_labelled, labels), Q()),
         )
         described = [describe.summary(run) for run in runs]
         if as_json:
@@ -66,6 +79,11 @@ class Command(OperatorCommand):
             self.stdout.write(_table(described))
         else:
             self.stderr.write("There are no such runs.")
+
+
+def _labelled(text: str) -> Q:
+    name, equals, value = text.partition("=")
+    return queries.labelled(name, value if equals else None)
 
 
 def _meant(word: str) -> tuple[State, ...]:

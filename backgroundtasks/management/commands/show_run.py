@@ -22,8 +22,8 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, id: str, as_json: bool, **options: Any) -> None:  # noqa: A002 - the argument's name
         run_id = queries.run_id_of(id)
-        run = queries.get_run(queries.operator_on(operator(), run_id, origin=ORIGIN), run_id)
-        described = describe.details(run)
+        actor = queries.operator_on(operator(), run_id, origin=ORIGIN)
+        described = describe.details(actor, queries.get_run(actor, run_id))
         if as_json:
             self.stdout.write(describe.as_json(described))
         else:

@@ -39,6 +39,14 @@ class Command(OperatorCommand):
             metavar="JSON",
             help="an object; - reads it from standard input, which keeps secrets out of sight",
         )
+        parser.add_argument(
+            "--label",
+            action="append",
+            default=[],
+            dest="labels",
+            metavar="NAME=VALUE",
+            help="for people and their filters; may be given several times",
+        )
         parser.add_argument("--user", help="who starts it (default: the first superuser)")
         parser.add_argument("--account", type=UUID, help="id (default: the user's default one)")
         parser.add_argument("--wait", action="store_true", help="until it has ended")
@@ -48,13 +56,16 @@ class Command(OperatorCommand):
         *args: Any,
         task_type: str,
         parameters: str,
+        labels: list[str],
         user: str | None,
         account: UUID | None,
         wait: bool,
         **options: Any,
     ) -> None:
         actor = queries.actor_of(user_named(user) if user else operator(), account, origin=ORIGIN)
-        submission = operations.submit(actor, task_type, _parsed(parameters))
+        submission = operations.submit(
+            actor, task_type, _parsed(parameters), labels=dict(map(_label, labels))
+        )
         self.stdout.write(str(submission.run_id))
         self.stdout.flush()
         if wait:
@@ -75,6 +86,14 @@ class Command(OperatorCommand):
             raise CommandError(run.error or f"The run is {run.state}.")
         for warning in (run.result or {}).get("warnings", []):
             self.stderr.write(f"Warning: {warning}")
+
+
+def _label(text: str) -> tuple[str, str]:
+    """Return the name and the value of `name=value`."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise CommandError(f"--label is written NAME=VALUE, not {text!r}.", returncode=2)
+    return name, value
 
 
 def _parsed(parameters: str) -> dict[str, Any]:

@@ -59,8 +59,9 @@ class TestItems:
         assert page["Items"][0] | caller.get(page["Items"][0]["Self"]).json() == page["Items"][0]
 
     def test_a_page_costs_one_query(self, caller: Caller, django_assert_num_queries: Any) -> None:
-        for _ in range(30):
-            factories.run(owner=caller.actor)
+        parent = factories.run(owner=caller.actor)
+        for n in range(30):
+            factories.run(owner=caller.actor, parent=parent, child_key=str(n), labels={"n": str(n)})
         listed(caller)
 
         with django_assert_num_queries(1):
@@ -90,10 +91,37 @@ class TestFilter:
             public(a),
         ]
 
+    def test_by_labels(self, caller: Caller) -> None:
+        def labelled(**labels: str) -> str:
+            return public(factories.run(owner=caller.actor, labels=labels))
+
+        core = labelled(team="core", **{"7": "x", "cost centre": "it's"})
+        web, bare = labelled(team="web", **{'a"b': "%s"}), labelled()
+
+        assert filtered(caller, "Labels/team eq 'core'") == [core]
+        assert filtered(caller, "labels/team eq 'core' and State eq 'queued'") == [core]
+        assert filtered(caller, "Labels/Team eq 'core'") == []
+        assert filtered(caller, "Labels/team ne 'core'") == [bare, web]
+        assert filtered(caller, "Labels/team eq null") == [bare]
+        assert filtered(caller, "Labels/team ne null") == [web, core]
+        assert filtered(caller, "Labels/7 eq 'x'") == [core]
+        assert filtered(caller, "Labels/'cost centre' eq 'it''s'") == [core]
+        assert filtered(caller, "Labels/'a\"b' eq '%s'") == [web]
+        counted = listed(caller, "$inlinecount=allpages&$filter=Labels/team ne null")
+        assert counted["Total"] == 2
+
     @pytest.mark.parametrize(
         "query",
         [
             "$filter=Nope eq 1",
+            "$filter=Labels eq 'x'",
+            "$filter=Labels/ eq 'x'",
+            "$filter=Labels/team eq 7",
+            "$filter=Labels/team gt 'a'",
+            "$filter=Labels/'team eq 'a'",
+            "$filter=Type/team eq 'a'",
+            "$filter=startswith(Labels/team, 'a')",
+            "$orderby=Labels/team",
             "$filter=State",
             "$filter=State eq",
             "$filter=State eq 'a",

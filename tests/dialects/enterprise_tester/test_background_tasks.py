@@ -110,6 +110,33 @@ class TestAccepted:
         assert caller.post(PATH, {"Type": "Work"}, kind=kind).status_code == 202
 
 
+class TestLabels:
+    @pytest.mark.parametrize("labels", [{"team": "core"}, {"7": "x", "Zähler": "“ü”", "b": ""}])
+    def test_are_kept_and_shown_by_the_answer_and_every_poll(
+        self, caller: Caller, labels: dict[str, str]
+    ) -> None:
+        answer = caller.post(PATH, {"Type": "Work", "Labels": labels})
+
+        assert answer.json()["Labels"] == labels
+        assert Task.objects.get().labels == labels
+        assert caller.get(answer["Location"]).content == answer.content
+
+    @pytest.mark.parametrize("labels", [None, {}])
+    def test_may_be_left_out_and_are_not_shown_then(self, caller: Caller, labels: Any) -> None:
+        answer = caller.post(PATH, {"Type": "Work", "Labels": labels})
+
+        assert answer.status_code == 202
+        assert "Labels" not in answer.json()
+
+    def test_stay_with_the_task_when_it_is_retried(self, caller: Caller) -> None:
+        old = factories.run(State.FAILED, owner=caller.actor, labels={"team": "core"})
+
+        answer = caller.post(f"/api/backgroundtask/work-{old.pk}/retry")
+
+        assert answer.json()["Labels"] == {"team": "core"}
+        assert caller.get(answer["Location"]).content == answer.content
+
+
 def body_of(**members: Any) -> bytes:
     return json.dumps({"Type": "Work", **members}).encode()
 
@@ -144,6 +171,14 @@ class TestBadInput:
             (400, body_of(Parameters=[]), "The member Parameters must be an object."),
             (400, body_of(Parameters="x"), "The member Parameters must be an object."),
             (400, body_of(StreamProgress="yes"), "StreamProgress must be true or false."),
+            (400, body_of(Labels=["core"]), "The member Labels must be an object."),
+            (403, body_of(Labels={"team": 7}), "labels are texts of at most 100 characters."),
+            (403, body_of(Labels={"team": None}), "labels are texts of at most 100 characters."),
+            (403, body_of(Labels={"team": "x" * 101}), "texts of at most 100 characters."),
+            (403, body_of(Labels={"": "core"}), "A label has a name."),
+            (403, body_of(Labels={"a": "b\0"}), "A text holds a NUL character."),
+            (400, body_of(Labels={"a": "\ud800"}), "A text holds half a surrogate pair."),
+            (403, body_of(Labels={str(n): "" for n in range(51)}), "at most 50 labels."),
             (403, b"{}", "The member Type is missing"),
             (403, body_of(Type=None), "The member Type is missing"),
             (403, body_of(Type=""), "The member Type is missing"),

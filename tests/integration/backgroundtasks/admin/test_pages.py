@@ -118,6 +118,18 @@ class TestStart:
         assert run.task.parameters["Safe"] is True
         assert "Mark" not in run.task.parameters  # left empty: not given
 
+    def test_labels_the_task(self, admin: Client) -> None:
+        wrong = admin.post(f"{TASKS}add/?type=Work", {"labels": "team=core\nlevel"})
+        long = admin.post(f"{TASKS}add/?type=Work", {"labels": "a=" + "x" * 101})
+        told(admin, f"{TASKS}add/?type=Work", labels=" team = core \r\n\r\nnote=a=b\n")
+
+        assert wrong.context["forms"][0].errors["labels"] == [
+            "This is not written as name=value: level"
+        ]
+        assert "texts of at most 100" in long.context["forms"][0].errors["labels"][0]
+        task = TaskStatus.objects.select_related("task").get().task
+        assert task.labels == {"team": "core", "note": "a=b"}
+
     def test_seals_a_secret_and_never_shows_it_again(self, admin: Client) -> None:
         page = shown(admin, f"{TASKS}add/", type="Work")
         refused = admin.post(

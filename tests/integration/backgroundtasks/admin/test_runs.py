@@ -205,6 +205,64 @@ class TestPage:
         assert f'href="{RUNS}{new.pk}/change/"' in page(admin, old)
         assert f'href="{RUNS}{old.pk}/change/"' in page(admin, new)
 
+    def test_shows_labels_and_what_it_works_on(self, admin: Client, root: Actor) -> None:
+        run = factories.run(owner=root, labels={"team": "<core>"})
+        run.task.resource = {"id": "7", "name": "Shop", "kind": "project", "path": "/api/project/7"}
+        run.task.save()
+
+        for shown in (
+            page(admin, run),
+            admin.get(f"/admin/backgroundtasks/task/{run.task_id}/change/").content.decode(),
+        ):
+            assert "<b>team</b> &lt;core&gt;" in shown
+            assert 'project <a href="/api/project/7">Shop</a> (7)' in shown
+
+    @pytest.mark.parametrize("path", ["", "javascript:alert(1)", "//elsewhere.example/x"])
+    def test_links_what_it_works_on_only_within_this_server(
+        self, admin: Client, root: Actor, path: str
+    ) -> None:
+        run = factories.run(owner=root)
+        run.task.resource = {"id": "7", "name": "", "kind": "", "path": path}
+        run.task.save()
+
+        assert f'href="{path}"' not in page(admin, run)
+
+    def test_links_a_run_with_its_children(
+        self, admin: Client, root: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from backgroundtasks.admin import runs
+
+        monkeypatch.setattr(runs, "_MOST_CHILDREN", 2)
+        parent = factories.run(State.WAITING, owner=root)
+        several = [factories.run(owner=root, parent=parent, child_key=str(n)) for n in range(3)]
+
+        shown = page(admin, parent)
+
+        assert [f'href="{RUNS}{child.pk}/change/"' in shown for child in several] == [
+            True,
+            True,
+            False,
+        ]
+        assert f'href="{RUNS}{parent.pk}/change/"' in page(admin, several[0])
+        everything = f"{RUNS}?account={root.account.pk}&amp;parent={parent.pk}"
+        assert everything in shown
+        assert listed(admin, parent=parent.pk) == [child.pk for child in reversed(several)]
+        assert listed(admin, parent=parent.pk, state="failed") == []
+        assert listed(admin, parent="nonsense") == []
+
+    def test_shows_staff_no_children_that_their_handler_hides(
+        self, desk: Client, staff: Actor
+    ) -> None:
+        parent = factories.run(State.WAITING, owner=staff)
+        hidden = factories.run(
+            owner=factories.actor(account=staff.account),
+            task_type="OwnersWork",
+            parent=parent,
+            child_key="a",
+        )
+
+        assert str(hidden.pk) not in page(desk, parent)
+
     @pytest.mark.parametrize("state", list(State))
     def test_renews_itself_and_offers_to_cancel_while_unfinished_else_to_retry(
         self, admin: Client, root: Actor, state: State
@@ -239,7 +297,7 @@ class TestPage:
         for number in range(20):
             Message.objects.create(run=run, key="k", text=str(number))
 
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(15):
             page(admin, run)
 
 

@@ -71,6 +71,18 @@ class TestListRuns:
         assert [one["id"] for one in of_account] == [str(here.pk)]
         assert str(other_type.pk) not in str(of_type)
 
+    def test_filters_by_labels(self, shell: Callable[..., str]) -> None:
+        core = factories.run(labels={"team": "core", "level": "1"})
+        other = factories.run(labels={"team": "web"})
+        factories.run()
+
+        def listed(*words: str) -> set[str]:
+            return {one["id"] for one in json.loads(shell("list_runs", "--json", *words))}
+
+        assert listed("--label", "team") == {str(core.pk), str(other.pk)}
+        assert listed("--label", "team=core") == {str(core.pk)}
+        assert listed("--label", "team=web", "--label", "level") == set()
+
     def test_stops_at_the_limit(self, shell: Callable[..., str]) -> None:
         runs = [factories.run() for _ in range(3)]
 
@@ -136,6 +148,20 @@ class TestShowRun:
         assert shown["messages"][0]["text"] == "Careful."
         assert shown["retried_as"] == [str(again.run_id)]
         assert json.loads(shell("show_run", again.run_id, "--json"))["retry_of"] == str(run.pk)
+
+    def test_shows_labels_what_it_works_on_and_its_family(self, shell: Callable[..., str]) -> None:
+        parent = factories.run(State.WAITING, labels={"team": "core"})
+        parent.task.resource = {"id": "7", "name": "Shop", "kind": "project", "path": ""}
+        parent.task.save()
+        child = factories.run(parent=parent, child_key="a", task=parent.task)
+        TaskStatus.objects.filter(pk=child.pk).update(account=parent.account_id)
+
+        shown = json.loads(shell("show_run", parent.pk, "--json"))
+
+        assert shown["labels"] == {"team": "core"}
+        assert shown["resource"]["name"] == "Shop"
+        assert shown["children"] == [{"id": str(child.pk), "type": "Work", "state": "queued"}]
+        assert json.loads(shell("show_run", child.pk, "--json"))["parent"] == str(parent.pk)
 
     def test_names_the_process_that_has_the_run(self, shell: Callable[..., str]) -> None:
         worker = Worker.objects.create(host="mill", host_id="x", pid=4711)

@@ -58,6 +58,13 @@ def test_acts_as_another_user_in_the_named_account(shell: Callable[..., str]) ->
     assert run.owner_id == alice.user.pk
 
 
+def test_labels_the_task(shell: Callable[..., str]) -> None:
+    printed = shell("submit_task", "Work", "--label", "team=core", "--label", "note=a=b")
+
+    run = TaskStatus.objects.select_related("task").get(pk=printed.strip())
+    assert run.task.labels == {"team": "core", "note": "a=b"}
+
+
 def test_reads_parameters_from_standard_input(
     shell: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +81,8 @@ def test_reads_parameters_from_standard_input(
     [
         (["Nothing"], "There is no task type 'Nothing'.", 1),
         (["Work", "--parameters", "{"], "--parameters is no JSON: ", 2),
+        (["Work", "--label", "team"], "--label is written NAME=VALUE, not 'team'.", 2),
+        (["Work", "--label", "=core"], "A label has a name.", 1),
         (["Work", "--parameters", "[]"], "--parameters must be an object: ", 2),
         (
             ["Work", "--parameters", '{"Steps": "many"}'],
