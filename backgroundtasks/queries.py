@@ -178,6 +178,22 @@ def get_run(actor: Actor, run_id: UUID) -> TaskStatus:
     return run
 
 
+def get_run_locked(actor: Actor, run_id: UUID) -> TaskStatus:
+    """
+    Return a run with its task, which nobody else changes until the current transaction ends.
+
+    On SQLite the transaction itself (IMMEDIATE) keeps all others from writing.
+
+    Raises:
+        RunNotFound: unknown, flushed or invisible.
+    """
+    runs = visible_runs(actor).select_for_update(no_key=True, of=("self",))
+    run = runs.select_related("task", "owner").filter(pk=run_id).first()
+    if run is None:
+        raise exceptions.RunNotFound(run_id)
+    return run
+
+
 def list_messages(actor: Actor, run_id: UUID, *, after: int = 0) -> QuerySet[Message]:
     """
     Return what a run said, oldest first, from behind the message `after`.

@@ -79,6 +79,8 @@ class Execution:
         self.began_at = self._gap_at = time.monotonic()
         #: Why the run must stop; set by the pulse, raised at the next checkpoint.
         self.reason: type[Interrupted] | None = None
+        #: When (monotonic) the pulse saw that the run is no longer this worker's.
+        self.taken_at: float | None = None
         self.context = TaskContext(
             self,
             run_id=run.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
 from backgroundtasks import conf
+from backgroundtasks.engine import process
 from backgroundtasks.handlers.context import Cancelled, LeaseLost
 from backgroundtasks.lifecycle import arrows
 from backgroundtasks.models import TaskStatus, Worker
@@ -94,6 +96,7 @@ class Pulse(threading.Thread):
             del self._rest[token]
         if execution is not None:
             self._watch(execution, now)
+            self._leave(execution, now)
 
     def _watch(self, execution: Execution, now: float) -> None:
         """Store new progress, or else look now and then whether the run is still wanted."""
@@ -116,8 +119,28 @@ class Pulse(threading.Thread):
         if self.execution is execution:
             if state is None:
                 execution.reason = LeaseLost
+                execution.taken_at = execution.taken_at or now
             elif state is State.CANCELLING:
                 execution.reason = Cancelled
+
+    def _leave(self, execution: Execution, now: float) -> None:
+        """
+        End this process when its handler does not let go of a run that was taken from it.
+
+        Nobody keeps the time-out of such a handler any more: its run has ended, or is another's.
+        """
+        taken_at = execution.taken_at
+        if taken_at is None or now - taken_at < conf.CANCEL_GRACE.total_seconds():
+            return
+        if self.execution is execution:
+            pid = os.getpid()
+            logger.error(
+                "worker.killed pid=%s run_id=%s type=%s; it held on to a run that was taken from it",
+                pid,
+                execution.run.id,
+                execution.run.task_type,
+            )
+            process.kill(pid, process.started(pid) or 0)
 
     def _beat(self, batch: Batch | None) -> None:
         """Say that the worker lives, and renew what it holds."""

@@ -124,6 +124,28 @@ def enforce_cancels() -> int:
     return settled
 
 
+def kill_silent_workers() -> int:
+    """
+    Kill the workers of this machine that live, hold no run, and have not beaten for long.
+
+    A handler blocks all threads of such a one, and its run was settled by somebody meanwhile:
+    no lease and no time-out is left that would end it.
+    """
+    killed = 0
+    silent = Worker.objects.filter(
+        host_id=process.host_id(),
+        stopped_at__isnull=True,
+        beat_at__lt=Now() - conf.LEASE - conf.CANCEL_GRACE,
+    )
+    for worker in silent:
+        if TaskStatus.objects.filter(conditions.HELD, worker=worker).exists():
+            continue
+        if process.kill(worker.pid, worker.pid_started):
+            logger.error("worker.killed pid=%s; it is silent and holds no run", worker.pid)
+            killed += 1
+    return killed
+
+
 def forget_workers(after: timedelta = timedelta(days=1)) -> int:
     """Delete workers that stopped, or fell silent, long ago."""
     return Worker.objects.filter(beat_at__lt=Now() - after).delete()[0]

@@ -12,10 +12,12 @@ from backgroundtasks.operations.issue_token import (
 from backgroundtasks.operations.queues import know_queues, pause_queue, resume_queue
 from backgroundtasks.operations.reseal import reseal_secrets
 from backgroundtasks.operations.retry import retry
+from backgroundtasks.operations.settle import Settlement, settle
 from backgroundtasks.operations.submit import Idempotency, Submission, submit, submit_many
 
 __all__ = [
     "Idempotency",
+    "Settlement",
     "Submission",
     "bootstrap",
     "cancel",
@@ -29,6 +31,7 @@ __all__ = [
     "revoke_access",
     "revoke_client",
     "revoke_token",
+    "settle",
     "submit",
     "submit_many",
 ]

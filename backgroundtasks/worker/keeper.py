@@ -73,6 +73,7 @@ class Keeper:
             self._be_patient()
         if self._monotonic() >= self._patient_until:
             reaper.reap_expired_leases()
+            reaper.kill_silent_workers()
         reaper.enforce_timeouts()
         reaper.enforce_cancels()
         if now >= self._flush_at:
