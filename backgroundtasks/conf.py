@@ -62,7 +62,11 @@ DEFAULTS: Final[dict[str, Any]] = {
     #: Largest upload, in bytes.
     "UPLOAD_LIMIT": 2 * 1024**3,
     #: Dialects that are switched on.
-    "DIALECTS": ("enterprise_tester",),
+    "DIALECTS": ("enterprise_tester", "astra"),
+    #: Most tasks of one answer in Astra's dialect; `metadata.continue` leads to more.
+    "ASTRA_PAGE": 1000,
+    #: Whether that dialect refuses the parameters that its vendor documents for other lists only.
+    "ASTRA_STRICT": False,
 }
 
 

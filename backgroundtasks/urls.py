@@ -12,3 +12,8 @@ if "enterprise_tester" in conf.DIALECTS:
     from backgroundtasks.api.enterprise_tester.urls import urlpatterns as enterprise_tester
 
     urlpatterns += enterprise_tester
+
+if "astra" in conf.DIALECTS:
+    from backgroundtasks.api.astra.urls import urlpatterns as astra
+
+    urlpatterns += astra

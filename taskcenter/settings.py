@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     # Answers polls and submissions itself: what follows would cost each of them more than it gives.
     "backgroundtasks.api.enterprise_tester.shortcut.Shortcut",
+    "backgroundtasks.api.astra.shortcut.Shortcut",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
