@@ -16,6 +16,7 @@ from backgroundtasks.handlers import (
     Actor,
     Interrupted,
     Outcome,
+    Resource,
     TaskContext,
     TaskHandler,
     permissions,
@@ -61,6 +62,17 @@ class Reindex(TaskHandler):
     def exclusive_key(cls, parameters: Mapping[str, Any]) -> str | None:
         """Let one rebuild of the same thing run at a time; the core keeps accounts apart."""
         return str(parameters["ProjectId"] or "all projects")
+
+    @classmethod
+    def resource(cls, parameters: Mapping[str, Any]) -> Resource | None:
+        """Return the project, if it is about one."""
+        project_id = parameters["ProjectId"]
+        source = sources.find(PROJECT)
+        if project_id is None or source is None:
+            return None
+        found = source.queryset().filter(pk=project_id)
+        name = found.values_list(source.name, flat=True).first()
+        return Resource(id=str(project_id), name=name or "", kind="project")
 
     @classmethod
     def check_submission(cls, actor: Actor, parameters: dict[str, Any]) -> None:

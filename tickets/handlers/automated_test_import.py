@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 from django.db import IntegrityError
+from django.urls import NoReverseMatch, reverse
 from rest_framework import serializers
 
 from backgroundtasks.exceptions import SubmissionRefused
 from backgroundtasks.handlers import (
     Actor,
     Outcome,
+    Resource,
     TaskContext,
     TaskFailed,
     TaskHandler,
@@ -74,6 +76,18 @@ class AutomatedTestImport(TaskHandler):
             raise SubmissionRefused("ResultsPath names no uploaded file of this account.")
 
     @classmethod
+    def resource(cls, parameters: Mapping[str, Any]) -> Resource:
+        """Return the assignment that gets the results, by the name of its test."""
+        assignment_id = parameters["AutomatedTestAssignmentId"]
+        found = AutomatedTestAssignment.objects.filter(pk=assignment_id)
+        return Resource(
+            id=str(assignment_id),
+            name=found.values_list("automated_test__name", flat=True).first() or "",
+            kind="automatedtestassignment",
+            path=_path_of(assignment_id),
+        )
+
+    @classmethod
     def result_members(
         cls, result: Mapping[str, Any], link: Callable[[str, str], str]
     ) -> dict[str, Any]:
@@ -100,6 +114,14 @@ class AutomatedTestImport(TaskHandler):
         uploads.sweep(context.account_id)
         staging.sweep(context.account_id)
         return Outcome({"AutomatedTestRunId": str(run.pk), "TotalResults": run.total_results})
+
+
+def _path_of(assignment_id: UUID) -> str:
+    """Return where the assignment is shown; nothing in a project that does not show them."""
+    try:
+        return reverse("automatedtestassignment", args=(assignment_id,))
+    except NoReverseMatch:
+        return ""
 
 
 def _import(context: TaskContext, assignment_id: UUID, name: str) -> AutomatedTestRun:

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from backgroundtasks.exceptions import SubmissionRefused
-from backgroundtasks.handlers import Actor, Interrupted, Outcome, TaskContext, TaskFailed
+from backgroundtasks.handlers import Actor, Interrupted, Outcome, Resource, TaskContext, TaskFailed
 from backgroundtasks.handlers.context import Cancelled, LeaseLost, TimedOut, WorkerStopping
 from tests.support.factories import AccountFactory
 from tests.support.projects import AssignmentFactory, NodeFactory, RunFactory
@@ -439,6 +439,26 @@ class TestAttempts:
 class TestSubmission:
     def actor(self, importing: Import) -> Actor:
         return Actor(user=None, account=importing.assignment.account, role="member")  # type: ignore[arg-type]
+
+    def test_works_on_the_assignment_by_the_name_of_its_test(self) -> None:
+        assignment = AssignmentFactory.create()
+
+        resource = AutomatedTestImport.resource({"AutomatedTestAssignmentId": assignment.pk})
+
+        assert resource == Resource(
+            id=str(assignment.pk),
+            name=assignment.automated_test.name,
+            kind="automatedtestassignment",
+            path=f"/api/automatedtestassignment/{assignment.pk}",
+        )
+
+    def test_works_on_an_assignment_that_has_no_page(self, settings: Settings) -> None:
+        settings.ROOT_URLCONF = "backgroundtasks.urls"
+        assignment = AssignmentFactory.create()
+
+        resource = AutomatedTestImport.resource({"AutomatedTestAssignmentId": assignment.pk})
+
+        assert resource.path == ""
 
     def check(self, importing: Import, **changed: Any) -> None:
         parameters = {

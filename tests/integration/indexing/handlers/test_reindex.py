@@ -5,7 +5,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from backgroundtasks.exceptions import ParametersInvalid, SubmissionRefused
-from backgroundtasks.handlers import Actor, Interrupted, registry
+from backgroundtasks.handlers import Actor, Interrupted, Resource, registry
 from backgroundtasks.models import Account
 from indexing import backends, documents
 from indexing.handlers.reindex import ENTITIES, OPTIMIZING, QUEUING, RELATIONSHIPS, Reindex
@@ -326,6 +326,14 @@ class TestSubmission:
             Reindex.validated({"Optimize": "perhaps"})
         with pytest.raises(ParametersInvalid):
             Reindex.validated({"ProjectId": "x"})
+
+    def test_works_on_a_project_by_its_name_or_on_nothing_of_its_own(self, shelf: Shelf) -> None:
+        project = Reindex.validated({"ProjectId": str(shelf.project_id)})
+
+        assert Reindex.resource(project) == Resource(
+            id=str(shelf.project_id), name="Billing", kind="project"
+        )
+        assert Reindex.resource(Reindex.validated({})) is None
 
     def test_lets_one_run_of_the_same_thing_at_a_time(self) -> None:
         project = uuid.uuid4()
