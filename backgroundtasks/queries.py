@@ -327,6 +327,12 @@ def recent_runs_of(accounts: Collection[Account], window: timedelta, *, most: in
     return Counter(recent.order_by().values_list("state", flat=True)[:most].iterator())
 
 
+def count_paused(accounts: Collection[Account]) -> int:
+    """Return how many runs stand paused."""
+    paused = TaskStatus.objects.filter(_indexed(STANDING), state=State.PAUSED)
+    return paused.filter(account__in=accounts).count()
+
+
 def recent_problems(
     window: timedelta = timedelta(minutes=10), queued_within: timedelta = timedelta(days=1)
 ) -> list[tuple[str, str, int]]:

@@ -1,6 +1,6 @@
 """The operators' pages: one module per model, and a dashboard."""
 
-from backgroundtasks.admin.accounts import AccountAdmin
+from backgroundtasks.admin.accounts import AccountAdmin, MembershipAdmin
 from backgroundtasks.admin.credentials import AccessTokenAdmin, OAuthClientAdmin
 from backgroundtasks.admin.queues import QueueAdmin
 from backgroundtasks.admin.runs import RunAdmin
@@ -10,6 +10,7 @@ from backgroundtasks.admin.workers import WorkerAdmin
 __all__ = [
     "AccessTokenAdmin",
     "AccountAdmin",
+    "MembershipAdmin",
     "OAuthClientAdmin",
     "QueueAdmin",
     "RunAdmin",

@@ -46,7 +46,12 @@ def show(request: HttpRequest, *, model_admin: ModelAdmin[Any]) -> TemplateRespo
         "title": "Task center",
         "opts": model_admin.opts,
         "media": model_admin.media,
-        "problems": [*_worker_problems(workers), *_queue_problems(queues), *_bad_ends(counts)],
+        "problems": [
+            *_worker_problems(workers),
+            *_queue_problems(queues),
+            *_paused(queries.count_paused(scope.accounts(request))),
+            *_bad_ends(counts),
+        ],
         "queues": [
             {
                 "name": queue.name,
@@ -108,6 +113,12 @@ def _queue_problems(queues: list[queries.QueueHealth]) -> list[Problem]:
                 )
             )
     return found
+
+
+def _paused(count: int) -> list[Problem]:
+    """Nothing but a person lets them go on, and their exclusive keys are taken meanwhile."""
+    words = f"Paused, until somebody resumes them: {count}."
+    return [Problem(words, _runs(state=State.PAUSED.value))] if count else []
 
 
 def _bad_ends(counts: Any) -> list[Problem]:

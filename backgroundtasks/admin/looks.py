@@ -59,7 +59,8 @@ def progress(run: TaskStatus) -> SafeString | str:
     if not run.total:
         return str(run.processed) if run.processed else NOTHING
     return format_html(
-        '<progress class="bt-progress" max="{}" value="{}"></progress> {} / {}',
+        '<span class="bt-done"><progress class="bt-progress" max="{}" value="{}"></progress>'
+        " {} / {}</span>",
         run.total,
         run.processed,
         run.processed,

@@ -14,7 +14,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 
 from backgroundtasks import exceptions, operations, queries
-from backgroundtasks.admin import dashboard, filters, looks, scope
+from backgroundtasks.admin import dashboard, filters, looks, scope, seen_by
 from backgroundtasks.admin.read_only import ReadOnlyAdmin
 from backgroundtasks.handlers import secrets
 from backgroundtasks.models import TaskStatus
@@ -320,13 +320,18 @@ class RunAdmin(ReadOnlyAdmin):
     # --- what is done ----------------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the dashboard, and what the buttons of a run's page do."""
+        """Add the dashboard, what a user sees, and what the buttons of a run's page do."""
         view = self.admin_site.admin_view
         return [
             path(
                 "dashboard/",
                 view(partial(dashboard.show, model_admin=self)),
                 name="backgroundtasks_dashboard",
+            ),
+            path(
+                "seen-by/",
+                view(partial(seen_by.show, model_admin=self)),
+                name="backgroundtasks_seen_by",
             ),
             path(
                 "<path:object_id>/cancel/",

@@ -198,6 +198,7 @@ class TestDashboard:
         factories.run(owner=root, run_after=late)
         factories.run(owner=root, queue="side")
         factories.run(State.LOST, owner=root)
+        factories.run(State.PAUSED, owner=root, position=1)
         operations.pause_queue("side")
 
         page = shown(admin, self.PATH)
@@ -209,6 +210,7 @@ class TestDashboard:
         assert re.fullmatch(r"A run in the queue default has waited 9 min \d s\.", problems[1])
         assert problems[2:] == [
             "The queue side is paused; runs that wait: 1.",
+            "Paused, until somebody resumes them: 1.",
             "Lost with their worker within a day: 1.",
         ]
         assert "?state=queued&amp;queue=side" in page
@@ -240,7 +242,7 @@ class TestDashboard:
             factories.run(state)
         Worker.objects.create(host="here", host_id="boot", pid=7)
 
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(8):
             shown(admin, self.PATH)
 
 
