@@ -15,6 +15,7 @@ Every error that the core raises, and what may catch it.
     ├── RunNotFound                          run_not_found
     └── RunConflict                          run_conflict
         ├── TransitionRefused                transition_refused
+        ├── NotPausable                      not_pausable
         └── ExclusiveRunExists               exclusive_run_exists
 
 Codes are part of every dialect's contract: add new ones, never reword old ones. HTTP
@@ -144,11 +145,24 @@ class TransitionRefused(RunConflict):
 
     code = "transition_refused"
 
-    def __init__(self, run_id: object, found: str, wanted: str) -> None:
-        super().__init__(f"The run {run_id} is {found}; it cannot become {wanted}.")
+    def __init__(self, run_id: object, found: str, wanted: str, advice: str = "") -> None:
+        text = f"The run {run_id} is {found}; it cannot become {wanted}."
+        super().__init__(f"{text} {advice}".rstrip())
         self.run_id = run_id
         self.found = found
         self.wanted = wanted
+
+
+class NotPausable(RunConflict):
+    """The handler has no safe checkpoints at which its runs could be paused."""
+
+    code = "not_pausable"
+
+    def __init__(self, task_type: str) -> None:
+        super().__init__(
+            f"A {task_type} cannot be paused while it runs: its handler does not say where."
+        )
+        self.task_type = task_type
 
 
 class ExclusiveRunExists(RunConflict):

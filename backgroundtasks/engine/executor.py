@@ -20,6 +20,7 @@ from backgroundtasks.handlers.context import (
     Cancelled,
     Interrupted,
     LeaseLost,
+    Paused,
     TaskContext,
     TimedOut,
     WorkerStopping,
@@ -79,6 +80,8 @@ class Execution:
         self.began_at = self._gap_at = time.monotonic()
         #: Why the run must stop; set by the pulse, raised at the next checkpoint.
         self.reason: type[Interrupted] | None = None
+        #: Somebody asked to pause; set by the pulse, heeded at the next safe checkpoint.
+        self.pausing = False
         #: When (monotonic) the pulse saw that the run is no longer this worker's.
         self.taken_at: float | None = None
         self.context = TaskContext(
@@ -111,6 +114,8 @@ class Execution:
             self._cancel()
         except WorkerStopping:
             self._stop()
+        except Paused:
+            self._pause()
         except LeaseLost:
             logger.warning("run.lease_lost run_id=%s attempt=%s", self.run.id, self.run.attempt)
         except TimedOut:
@@ -166,6 +171,8 @@ class Execution:
             return self.reason
         if self.age > self._timeout:
             return TimedOut
+        if safe and self.pausing:
+            return Paused
         asked = self._stop_flag.age
         if asked is None:
             return None
@@ -296,6 +303,14 @@ class Execution:
                     outcome=AttemptOutcome.FAILED,
                 ),
             )
+            if not planned and self._write(
+                State.PAUSED,
+                lambda: arrows.settle_paused(
+                    self.fence, error=error, outcome=AttemptOutcome.FAILED, failed=True
+                ),
+            ):
+                self._say_paused(f"Attempt {self.run.attempt} failed: {error}")
+                return
             if planned:
                 logger.warning(
                     "run.attempt_failed run_id=%s type=%s attempt=%s next_in=%.0fs error=%s",
@@ -335,25 +350,63 @@ class Execution:
         )
 
     def _stop(self) -> None:
-        """Give the run back to its queue, unless somebody asked to cancel it meanwhile."""
-        requeued = self._write(
-            State.QUEUED,
-            lambda: arrows.requeue(
-                self.fence, error="The worker was stopped.", outcome=AttemptOutcome.INTERRUPTED
-            ),
+        """Give the run back to its queue."""
+        self._stand_down(
+            error="The worker was stopped.",
+            outcome=AttemptOutcome.INTERRUPTED,
+            to=State.QUEUED,
         )
-        if not requeued:
-            self._cancel()
+
+    def _pause(self) -> None:
+        """Let go of the run until somebody resumes it."""
+        self._stand_down(
+            error="Paused at a safe checkpoint.", outcome=AttemptOutcome.PAUSED, to=State.PAUSED
+        )
+
+    def _stand_down(self, *, error: str, outcome: AttemptOutcome, to: State) -> None:
+        """
+        Let go of the run without ending it, unless somebody asked to cancel it meanwhile.
+
+        A pause may have been asked for or withdrawn at this moment too; the run's state decides.
+        """
+        self._store_progress()
+        writes: dict[State, Callable[[], bool]] = {
+            State.QUEUED: partial(arrows.requeue, self.fence, error=error, outcome=outcome),
+            State.PAUSED: partial(arrows.settle_paused, self.fence, error=error, outcome=outcome),
+        }
+        other = State.PAUSED if to == State.QUEUED else State.QUEUED
+        for way in (to, other, to, other):
+            if self._write(way, writes[way]):
+                if way == State.PAUSED:
+                    self._say_paused(error)
+                return
+        self._cancel()
+
+    def _say_paused(self, why: str) -> None:
+        """Tell who looks at the run that it stands still."""
+        text = f"{why} Resume it to let it go on."
+        self._persist(
+            lambda: arrows.note(
+                self.run.id,
+                level="info",
+                key="run.paused",
+                text=text,
+                attempt=self.run.attempt,
+            )
+        )
 
     def _settle(self, to: State, write: Callable[[], bool]) -> None:
         """Store how the attempt ended, with the progress it had reached."""
+        self._store_progress()
+        if not self._write(to, write):
+            self._persist(lambda: discard(self.run.id, self.run.attempt))
+
+    def _store_progress(self) -> None:
         if self.progress is not None:
             processed, total, text = self.progress
             self._persist(
                 lambda: arrows.report(self.fence, processed=processed, total=total, text=text)
             )
-        if not self._write(to, write):
-            self._persist(lambda: discard(self.run.id, self.run.attempt))
 
     def _write(self, to: State, write: Callable[[], bool]) -> bool:
         """Move the run to `to`; return whether this did it, at the first try or a later one."""

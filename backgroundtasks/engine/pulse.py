@@ -122,6 +122,8 @@ class Pulse(threading.Thread):
                 execution.taken_at = execution.taken_at or now
             elif state is State.CANCELLING:
                 execution.reason = Cancelled
+            else:
+                execution.pausing = state is State.PAUSING
 
     def _leave(self, execution: Execution, now: float) -> None:
         """

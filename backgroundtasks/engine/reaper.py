@@ -178,19 +178,11 @@ def _recover_one(run: TaskStatus, cause: str, *, interrupted: bool, batch: bool)
         )
         _tell("run.lost", run, cause, moved=moved)
         return moved
-    if interrupted or batch:
-        # Of a batch at most one had begun, and nobody knows which: all go back, and each is
-        # claimed alone next time, so that one which kills its worker is found out.
-        moved = arrows.requeue(
-            fence,
-            error=f"Interrupted: {cause}.",
-            outcome=AttemptOutcome.INTERRUPTED if interrupted else AttemptOutcome.DIED,
-            solo=batch,
-        )
-        _tell("run.requeued", run, cause, moved=moved)
-        return moved
     failures = run.attempt - run.interruptions
-    if failures >= handler.attempts_of():
+    # Of a batch at most one had begun, and nobody knows which: all go back, and each is
+    # claimed alone next time, so that one which kills its worker is found out.
+    failed = not interrupted and not batch
+    if failed and failures >= handler.attempts_of():
         moved = arrows.fail(
             fence,
             error=f"Gave up after {failures} attempts: {cause}.",
@@ -199,11 +191,20 @@ def _recover_one(run: TaskStatus, cause: str, *, interrupted: bool, batch: bool)
         )
         _tell("run.failed", run, cause, moved=moved)
         return moved
+    error = f"Interrupted: {cause}."
+    outcome = AttemptOutcome.INTERRUPTED if interrupted else AttemptOutcome.DIED
+    if arrows.settle_paused(fence, error=error, outcome=outcome, failed=failed, solo=batch):
+        _tell("run.paused", run, cause, moved=True)
+        return True
+    if not failed:
+        moved = arrows.requeue(fence, error=error, outcome=outcome, solo=batch)
+        _tell("run.requeued", run, cause, moved=moved)
+        return moved
     moved = arrows.schedule_next_attempt(
         fence,
         run_after=clock.now() + handler.pause_before(failures),
-        error=f"Interrupted: {cause}.",
-        outcome=AttemptOutcome.DIED,
+        error=error,
+        outcome=outcome,
     )
     _tell("run.rescheduled", run, cause, moved=moved)
     return moved

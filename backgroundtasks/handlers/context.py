@@ -33,6 +33,10 @@ class WorkerStopping(Interrupted):
     """The worker is being stopped; the run goes back to its queue."""
 
 
+class Paused(Interrupted):
+    """Somebody paused the run; it goes on in another attempt when somebody resumes it."""
+
+
 class Channel(Protocol):
     """What the engine does for a context."""
 
@@ -81,7 +85,7 @@ class TaskContext:
         self.task_id = task_id
         self.account_id = account_id
         self.user_id = user_id
-        #: 1 for the first; higher after a crash, a stop or a failure.
+        #: 1 for the first; higher after a crash, a failure, a stop, a pause or a wait.
         self.attempt = attempt
         #: What `remember` stored in this or an earlier attempt.
         self.memory: dict[str, Any] = dict(memory or {})
@@ -121,10 +125,12 @@ class TaskContext:
 
         Args:
             safe: The work can be continued from here in another attempt (through `memory`),
-                so that a worker that is being stopped need not wait for its end.
+                so that a worker that is being stopped need not wait for its end, and a run
+                that somebody pauses stops here.
 
         Raises:
-            Interrupted: cancelled, timed out, no longer ours, or the worker stops. Let it pass.
+            Interrupted: cancelled, timed out, paused, no longer ours, or the worker stops. Let
+                it pass.
         """
         reason = self._channel.stopping(safe=safe)
         if reason is not None:

@@ -39,6 +39,8 @@ class TaskHandler:
 
     #: It may run again after its worker died, or failed for a passing reason.
     idempotent: ClassVar[bool] = False
+    #: It may be paused: it has safe checkpoints, from which it goes on through `memory`.
+    pausable: ClassVar[bool] = False
     #: It takes milliseconds: several may be claimed and finished together. Needs `idempotent`.
     short: ClassVar[bool] = False
     #: From the start of an attempt; then it fails. Kept even when it does not look.

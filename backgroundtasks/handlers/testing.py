@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from backgroundtasks.handlers.context import Cancelled, Interrupted, TaskContext, WorkerStopping
+from backgroundtasks import exceptions
+from backgroundtasks.handlers.context import (
+    Cancelled,
+    Interrupted,
+    Paused,
+    TaskContext,
+    WorkerStopping,
+)
 from backgroundtasks.handlers.outcome import Outcome, TaskFailed
 from backgroundtasks.states import State
 
@@ -40,7 +47,8 @@ class Said:
 class Performed:
     """What became of the attempt."""
 
-    #: `succeeded`, `warned`, `failed`, `cancelled`; `queued` when it stopped with its worker.
+    #: `succeeded`, `warned`, `failed`, `cancelled`; `queued` when it stopped with its worker,
+    #: `paused` when it was paused.
     state: State = State.RUNNING
     #: The outcome's values, as they come back from JSON.
     result: dict[str, Any] = field(default_factory=dict)
@@ -66,6 +74,7 @@ def perform(
     memory: dict[str, Any] | None = None,
     cancel_after: int | None = None,
     stop_after: int | None = None,
+    pause_after: int | None = None,
 ) -> Performed:
     """
     Do one attempt of a handler, here and now.
@@ -79,13 +88,17 @@ def perform(
         memory: What earlier attempts remembered; pass `Performed.memory` on to try resuming.
         cancel_after: Cancel at the checkpoint after so many passed ones (0: at the first).
         stop_after: Stop the worker instead, at a checkpoint that is safe.
+        pause_after: Pause the run instead, likewise; only a handler that is `pausable`.
 
     Raises:
         ParametersInvalid: as a submission would be refused.
         TypeError: the result, a message's parameters or the memory are no JSON.
+        NotPausable: it was to be paused, and its handler says that it cannot.
     """
+    if pause_after is not None and not handler.pausable:
+        raise exceptions.NotPausable(handler.task_type)
     given = handler.stored(handler.validated(parameters or {}))
-    channel = _Channel(cancel_after=cancel_after, stop_after=stop_after)
+    channel = _Channel(cancel_after=cancel_after, stop_after=stop_after, pause_after=pause_after)
     context = TaskContext(
         channel,
         run_id=uuid4(),
@@ -103,6 +116,8 @@ def perform(
         performed.error, performed.temporary = str(failure), failure.temporary
     except Cancelled:
         performed.state = State.CANCELLED
+    except Paused:
+        performed.state = State.PAUSED
     except Interrupted:
         performed.state = State.QUEUED
     else:
@@ -117,11 +132,14 @@ def perform(
 class _Channel:
     """Plays the engine: keeps what is said, and interrupts at the checkpoint that was ordered."""
 
-    def __init__(self, *, cancel_after: int | None, stop_after: int | None) -> None:
+    def __init__(
+        self, *, cancel_after: int | None, stop_after: int | None, pause_after: int | None
+    ) -> None:
         self.said: list[Said] = []
         self._passed = 0
         self._cancel_after = cancel_after
         self._stop_after = stop_after
+        self._pause_after = pause_after
 
     def say(self, level: str, key: str, text: str, parameters: dict[str, Any]) -> None:
         """Keep the message."""
@@ -139,6 +157,8 @@ class _Channel:
             return Cancelled
         if safe and self._stop_after is not None and passed >= self._stop_after:
             return WorkerStopping
+        if safe and self._pause_after is not None and passed >= self._pause_after:
+            return Paused
         return None
 
 

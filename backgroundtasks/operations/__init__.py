@@ -9,6 +9,7 @@ from backgroundtasks.operations.issue_token import (
     revoke_client,
     revoke_token,
 )
+from backgroundtasks.operations.pause import pause, resume
 from backgroundtasks.operations.queues import know_queues, pause_queue, resume_queue
 from backgroundtasks.operations.reseal import reseal_secrets
 from backgroundtasks.operations.retry import retry
@@ -24,8 +25,10 @@ __all__ = [
     "create_client",
     "issue_token",
     "know_queues",
+    "pause",
     "pause_queue",
     "reseal_secrets",
+    "resume",
     "resume_queue",
     "retry",
     "revoke_access",

@@ -47,6 +47,10 @@ ERRORS: dict[TaskCenterError, tuple[str, str]] = {
         "transition_refused",
         "The run 7 is failed; it cannot become cancelled.",
     ),
+    exceptions.NotPausable("Dig"): (
+        "not_pausable",
+        "A Dig cannot be paused while it runs: its handler does not say where.",
+    ),
     exceptions.ExclusiveRunExists("Dig"): (
         "exclusive_run_exists",
         "A Dig for the same thing has not finished yet.",

@@ -109,6 +109,20 @@ class AgainWork(Work):
     backoff = timedelta(seconds=0.2)
 
 
+class PausableWork(Work):
+    """Do what the parameters order; it may be paused at a safe checkpoint."""
+
+    task_type = "PausableWork"
+    pausable = True
+
+
+class PausableAgainWork(AgainWork):
+    """Do what the parameters order; it may be paused, and run again."""
+
+    task_type = "PausableAgainWork"
+    pausable = True
+
+
 class ShortWork(AgainWork):
     """Do what the parameters order, in batches."""
 

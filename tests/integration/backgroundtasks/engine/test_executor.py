@@ -328,6 +328,149 @@ class TestStopping:
         assert (run.state, run.processed, run.total) == (State.CANCELLED, 4, 9)
 
 
+class TestPausing:
+    def _pause(self, drainer: Drainer, run_id: Any) -> None:
+        """Have somebody pause the run, and the pulse hear of it."""
+        assert arrows.request_pause(run_id)
+        drainer._pulse.execution.began_at -= 1  # type: ignore[union-attr]
+        drainer._pulse._tick()
+
+    def test_takes_effect_at_a_safe_checkpoint_only_and_keeps_memory_and_progress(
+        self, make_handler: Any, drainer: Drainer
+    ) -> None:
+        passed = []
+
+        def perform(context: Any, _: Any) -> None:
+            if context.attempt == 1:
+                self._pause(drainer, context.run_id)
+                context.checkpoint()
+                passed.append("unsafe")
+                context.progress(4, 9)
+                context.remember(step=4)
+                context.checkpoint(safe=True)
+                passed.append("safe")
+            passed.append(context.memory["step"])
+
+        make_handler(perform, pausable=True)
+
+        run = _do(drainer, "Played")
+
+        assert passed == ["unsafe"]
+        assert (run.state, run.memory, run.processed, run.total) == (
+            State.PAUSED,
+            {"step": 4},
+            4,
+            9,
+        )
+        assert (run.token, run.lease_until, run.interruptions) == (None, None, 1)
+        attempt = Attempt.objects.get()
+        assert (attempt.number, attempt.outcome) == (1, "paused")
+        message = Message.objects.get()
+        assert (message.key, message.text) == (
+            "run.paused",
+            "Paused at a safe checkpoint. Resume it to let it go on.",
+        )
+        assert arrows.resume(run.pk)
+        drainer.drain()
+        run.refresh_from_db()
+        assert (run.state, run.attempt, passed) == (State.SUCCEEDED, 2, ["unsafe", 4])
+
+    def test_that_is_taken_back_in_time_lets_the_handler_go_on(
+        self, make_handler: Any, drainer: Drainer
+    ) -> None:
+        def perform(context: Any, _: Any) -> None:
+            self._pause(drainer, context.run_id)
+            assert arrows.withdraw_pause(context.run_id)
+            drainer._pulse._look_at = 0.0
+            drainer._pulse._tick()
+            context.checkpoint(safe=True)
+
+        make_handler(perform)
+
+        run = _do(drainer, "Played")
+
+        assert (run.state, run.attempt) == (State.SUCCEEDED, 1)
+
+    def test_that_is_taken_back_too_late_queues_the_run_again(
+        self, make_handler: Any, drainer: Drainer
+    ) -> None:
+        def perform(context: Any, _: Any) -> None:
+            if context.attempt == 1:
+                self._pause(drainer, context.run_id)
+                assert arrows.withdraw_pause(context.run_id)
+                context.checkpoint(safe=True)
+
+        make_handler(perform)
+
+        run = _do(drainer, "Played")
+
+        assert (run.state, run.attempt, run.interruptions) == (State.SUCCEEDED, 2, 1)
+
+    def test_that_turns_into_a_cancel_cancels(self, make_handler: Any, drainer: Drainer) -> None:
+        def perform(context: Any, _: Any) -> None:
+            self._pause(drainer, context.run_id)
+            arrows.request_cancel(TaskStatus.objects.filter(pk=context.run_id))
+            context.checkpoint(safe=True)
+
+        make_handler(perform)
+
+        assert _do(drainer, "Played").state == State.CANCELLED
+
+    def test_does_not_undo_an_end_that_comes_first(
+        self, make_handler: Any, drainer: Drainer
+    ) -> None:
+        make_handler(lambda context, _: self._pause(drainer, context.run_id))
+
+        assert _do(drainer, "Played").state == State.SUCCEEDED
+
+    def test_is_heeded_when_the_worker_stops(
+        self, make_handler: Any, drainer: Drainer, stop_flag: Any
+    ) -> None:
+        def perform(context: Any, _: Any) -> None:
+            arrows.request_pause(context.run_id)
+            stop_flag.age = 0.0
+            context.checkpoint(safe=True)
+
+        make_handler(perform)
+
+        run = _do(drainer, "Played")
+
+        assert (run.state, run.interruptions) == (State.PAUSED, 1)
+        assert Attempt.objects.get().outcome == "interrupted"
+
+    @pytest.mark.parametrize("attempts, ends", [(2, "paused"), (1, "failed")])
+    def test_is_heeded_when_the_attempt_fails_and_another_one_is_left(
+        self, make_handler: Any, drainer: Drainer, attempts: int, ends: str
+    ) -> None:
+        def perform(context: Any, _: Any) -> None:
+            arrows.request_pause(context.run_id)
+            raise TaskFailed("Busy.", temporary=True)
+
+        make_handler(perform, idempotent=True, max_attempts=attempts)
+
+        run = _do(drainer, "Played")
+
+        assert run.state == ends
+        assert run.interruptions == 0
+        if ends == State.PAUSED:
+            assert (Attempt.objects.get().outcome, Attempt.objects.get().error) == (
+                "failed",
+                "Busy.",
+            )
+            assert "Attempt 1 failed: Busy." in Message.objects.get().text
+
+    def test_does_not_stop_the_clock(self, make_handler: Any, drainer: Drainer) -> None:
+        def perform(context: Any, _: Any) -> None:
+            self._pause(drainer, context.run_id)
+            context.checkpoint(safe=True)
+
+        make_handler(perform, timeout=timedelta(seconds=1))
+
+        run = _do(drainer, "Played")
+
+        assert (run.state, run.error) == (State.FAILED, "Timed out after 1 s.")
+
+
 class TestPermission:
     """Asked again when the run starts."""
 

@@ -69,6 +69,11 @@ class TestADeadWorkersRun:
             ("ShortWork", "running", 3, 0, True, False, "queued", "died"),
             ("ShortWork", "running", 3, 0, False, False, "failed", None),
             ("ShortWork", "cancelling", 1, 0, True, False, "cancelled", None),
+            ("Work", "pausing", 1, 0, False, False, "lost", None),
+            ("AgainWork", "pausing", 1, 0, False, False, "paused", "died"),
+            ("AgainWork", "pausing", 3, 0, False, False, "failed", None),
+            ("AgainWork", "pausing", 3, 0, False, True, "paused", "interrupted"),
+            ("ShortWork", "pausing", 3, 0, True, False, "paused", "died"),
         ],
     )
     def test_ends_or_goes_back_as_its_handler_allows(
@@ -103,8 +108,8 @@ class TestADeadWorkersRun:
         assert run.state == ends
         assert run.attempt == attempt
         assert (run.token, run.lease_until) == (None, None)
-        assert run.solo == (batch and ends == "queued")
-        assert run.interruptions == interruptions + (ends == "queued")
+        assert run.solo == (batch and ends in {"queued", "paused"})
+        assert run.interruptions == interruptions + (batch or stopping) * bool(outcome)
         records = Attempt.objects.filter(run=run).values_list("number", "outcome")
         assert list(records) == ([(attempt, outcome)] if outcome else [])
         worker.refresh_from_db()
