@@ -30,7 +30,7 @@ class CronInvalid(ValueError):
     """The text is no cron expression; `position` is where it fails, counted from 0."""
 
     def __init__(self, problem: str, position: int) -> None:
-        super().__init__(f"{problem} (at position {position})")
+        super().__init__(f"{problem.removesuffix('.')} (at position {position}).")
         self.problem = problem
         self.position = position
 

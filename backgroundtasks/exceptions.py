@@ -13,6 +13,9 @@ Every error that the core raises, and what may catch it.
     ├── ScopeUnknown                         scope_unknown
     ├── SecretUnreadable                     secret_unreadable
     ├── RunNotFound                          run_not_found
+    ├── ScheduleInvalid                      schedule_invalid
+    ├── ScheduleNotFound                     schedule_not_found
+    ├── ScheduleConflict                     schedule_conflict
     └── RunConflict                          run_conflict
         ├── TransitionRefused                transition_refused
         ├── NotPausable                      not_pausable
@@ -132,6 +135,34 @@ class RunNotFound(TaskCenterError):
     def __init__(self, run_id: object) -> None:
         super().__init__(f"There is no run {run_id}.")
         self.run_id = run_id
+
+
+class ScheduleInvalid(TaskCenterError):
+    """The times of a schedule do not make one."""
+
+    code = "schedule_invalid"
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        listed = " ".join(f"{name}: {text}" for name, text in _flat(problems))
+        super().__init__(f"The times make no schedule. {listed}")
+        #: Field name (of `operations.Timing`) to text.
+        self.problems = problems
+
+
+class ScheduleNotFound(TaskCenterError):
+    """There is no such schedule, or the user may not see it."""
+
+    code = "schedule_not_found"
+
+    def __init__(self, task_id: object) -> None:
+        super().__init__(f"There is no schedule {task_id}.")
+        self.task_id = task_id
+
+
+class ScheduleConflict(TaskCenterError):
+    """The schedule is not in a condition that allows this: protected, or its run is under way."""
+
+    code = "schedule_conflict"
 
 
 class RunConflict(TaskCenterError):

@@ -27,6 +27,7 @@ from backgroundtasks.models import (
     Labelled,
     Message,
     Queue,
+    Schedule,
     Task,
     TaskStatus,
     Worker,
@@ -192,6 +193,36 @@ def get_run_locked(actor: Actor, run_id: UUID) -> TaskStatus:
     if run is None:
         raise exceptions.RunNotFound(run_id)
     return run
+
+
+def visible_schedules(actor: Actor) -> QuerySet[Schedule]:
+    """
+    Return the account's schedules that the actor may see, with their tasks, oldest first.
+
+    Of a type whose runs a handler hides, these are one's own, and those with a visible run.
+    """
+    schedules = Schedule.objects.filter(account_id=actor.account.pk).select_related("task")
+    rule = _visibility(actor)
+    if rule:
+        runs = TaskStatus.objects.filter(rule, task_id=OuterRef("pk"))
+        open_types = [h.task_type for h in registry.all_handlers() if not h.visible_to(actor)]
+        schedules = schedules.filter(
+            Q(task__task_type__in=open_types) | Q(task__owner=actor.user) | Exists(runs)
+        )
+    return schedules.order_by("created_at", "pk")
+
+
+def get_schedule(actor: Actor, task_id: UUID) -> Schedule:
+    """
+    Return the schedule of a task.
+
+    Raises:
+        ScheduleNotFound: unknown, deleted or invisible.
+    """
+    schedule = visible_schedules(actor).filter(pk=task_id).first()
+    if schedule is None:
+        raise exceptions.ScheduleNotFound(task_id)
+    return schedule
 
 
 def list_messages(actor: Actor, run_id: UUID, *, after: int = 0) -> QuerySet[Message]:

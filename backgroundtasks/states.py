@@ -25,6 +25,7 @@ class State(StrEnum):
     WARNED = "warned"  #: the handler returned, with warnings
     FAILED = "failed"  #: the handler raised, timed out, or its attempts are used up
     CANCELLED = "cancelled"  #: stopped because somebody asked
+    SKIPPED = "skipped"  #: its time had come while the run before had not finished
     LOST = "lost"  #: its worker died and the handler may not run again by itself
 
 
@@ -65,6 +66,7 @@ ARROWS: Final[dict[State, frozenset[State]]] = {
     State.WARNED: frozenset(),
     State.FAILED: frozenset(),
     State.CANCELLED: frozenset(),
+    State.SKIPPED: frozenset(),
     State.LOST: frozenset(),
 }
 

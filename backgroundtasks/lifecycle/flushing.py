@@ -12,18 +12,21 @@ from backgroundtasks.models import Message, Task, TaskStatus
 from backgroundtasks.states import FINAL
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
 #: Messages that one transaction of a flush deletes at most.
 _MESSAGES: Final = 2000
+#: Runs that one transaction marks to be flushed.
+_RUNS: Final = 500
 
 
 def flush(limit: int = 150) -> int:
     """
     Delete finished runs whose retention has passed, with what hangs on them.
 
-    A small batch a call, so that no lock is held for long; tasks that have no run left go
-    with their last one. The children of an unfinished run stay: it would start them anew.
+    A small batch a call, so that no lock is held for long; tasks that have neither a run
+    nor a schedule left go with their last run. The children of an unfinished run stay: it would start them anew.
     """
     parent = TaskStatus.objects.filter(pk=OuterRef("parent_id")).exclude(state__in=FINAL)
     expired = TaskStatus.objects.filter(expires_at__lt=Now()).exclude(Exists(parent))
@@ -35,8 +38,22 @@ def flush(limit: int = 150) -> int:
     _flush_messages(runs)
     with transaction.atomic():
         TaskStatus.objects.filter(pk__in=runs).delete()
-        Task.objects.filter(pk__in={task for _, task in ids}, runs__isnull=True).delete()
+        drop_idle_tasks({task for _, task in ids})
     return len(ids)
+
+
+def drop_idle_tasks(ids: Collection[UUID]) -> None:
+    """Delete those of these tasks that have neither a run nor a schedule."""
+    idle = Task.objects.filter(pk__in=ids, runs__isnull=True, schedule__isnull=True)
+    idle.delete()
+
+
+def expire_runs_of(task_id: UUID) -> None:
+    """Have a task's finished runs flushed now."""
+    kept = TaskStatus.objects.filter(task_id=task_id, state__in=FINAL, expires_at__gt=Now())
+    # In portions, so that no lock is held for long.
+    while ids := list(kept.values_list("pk", flat=True)[:_RUNS]):
+        TaskStatus.objects.filter(pk__in=ids).update(expires_at=Now())
 
 
 def _flush_messages(runs: list[UUID]) -> None:

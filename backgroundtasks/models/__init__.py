@@ -7,6 +7,7 @@ from backgroundtasks.models.idempotency_key import IdempotencyKey
 from backgroundtasks.models.labelled import Labelled
 from backgroundtasks.models.message import Level, Message
 from backgroundtasks.models.queue import Queue
+from backgroundtasks.models.schedule import Missed, Overlap, Schedule, ScheduleState
 from backgroundtasks.models.task import Task
 from backgroundtasks.models.task_status import TaskStatus
 from backgroundtasks.models.worker import Worker
@@ -21,9 +22,13 @@ __all__ = [
     "Level",
     "Membership",
     "Message",
+    "Missed",
     "OAuthClient",
+    "Overlap",
     "Queue",
     "Role",
+    "Schedule",
+    "ScheduleState",
     "Task",
     "TaskStatus",
     "Worker",

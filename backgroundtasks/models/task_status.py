@@ -93,6 +93,8 @@ class TaskStatus(models.Model):
     retry_of = models.ForeignKey(
         "self", null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
     )
+    #: The time of the task's schedule that made this run.
+    scheduled_for = models.DateTimeField(null=True, blank=True)
     #: The run whose handler started this one.
     parent = models.ForeignKey(
         "self",
@@ -163,6 +165,11 @@ class TaskStatus(models.Model):
                 fields=["exclusive_key"],
                 condition=Q(state__in=_BEGUN),
                 name="one_run_per_exclusive_key",
+            ),
+            models.UniqueConstraint(
+                fields=["task", "scheduled_for"],
+                condition=Q(scheduled_for__isnull=False),
+                name="one_run_per_due_time",
             ),
             models.UniqueConstraint(
                 fields=["parent", "child_key"],

@@ -13,6 +13,15 @@ from backgroundtasks.operations.pause import pause, resume
 from backgroundtasks.operations.queues import know_queues, pause_queue, resume_queue
 from backgroundtasks.operations.reseal import reseal_secrets
 from backgroundtasks.operations.retry import retry
+from backgroundtasks.operations.schedules import (
+    Timing,
+    create_schedule,
+    delete_schedule,
+    edit_schedule,
+    pause_schedule,
+    resume_schedule,
+    run_schedule_now,
+)
 from backgroundtasks.operations.settle import Settlement, settle
 from backgroundtasks.operations.submit import Idempotency, Submission, submit, submit_many
 
@@ -20,20 +29,27 @@ __all__ = [
     "Idempotency",
     "Settlement",
     "Submission",
+    "Timing",
     "bootstrap",
     "cancel",
     "create_client",
+    "create_schedule",
+    "delete_schedule",
+    "edit_schedule",
     "issue_token",
     "know_queues",
     "pause",
     "pause_queue",
+    "pause_schedule",
     "reseal_secrets",
     "resume",
     "resume_queue",
+    "resume_schedule",
     "retry",
     "revoke_access",
     "revoke_client",
     "revoke_token",
+    "run_schedule_now",
     "settle",
     "submit",
     "submit_many",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,8 @@ from django.db import transaction
 
 from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import permissions, registry, storable
-from backgroundtasks.lifecycle import rows, store
-from backgroundtasks.models import IdempotencyKey, TaskStatus, conditions
+from backgroundtasks.lifecycle import exclusive, rows, store
+from backgroundtasks.models import IdempotencyKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from backgroundtasks.handlers import Actor, TaskHandler
 
 _CHUNK = 1000
-_LONGEST_KEY = 200
 _MOST_LABELS = 50
 _LONGEST_LABEL = 100
 
@@ -94,7 +92,7 @@ def submit(
         known = find_known(actor, idempotency)
         if known is not None:
             return known
-    run = _new_run(
+    run = new_run(
         actor,
         handler,
         parameters,
@@ -173,7 +171,7 @@ def submit_many(
     ids: list[UUID] = []
     with transaction.atomic():
         for chunk in _chunks(many):
-            runs = [_new_run(actor, handler, parameters, priority=priority) for parameters in chunk]
+            runs = [new_run(actor, handler, parameters, priority=priority) for parameters in chunk]
             if handler.refuse_while_unfinished:
                 _guard_many(handler, runs)
             store().insert_many(runs)
@@ -181,7 +179,7 @@ def submit_many(
     return ids
 
 
-def _new_run(
+def new_run(
     actor: Actor,
     handler: type[TaskHandler],
     parameters: dict[str, Any],
@@ -217,7 +215,9 @@ def _new_run(
         queued_at=now,
         scheduled=run_after is not None and run_after > now,
         batchable=handler.short and key is None,
-        exclusive_key=None if key is None else scoped_key(actor.account.pk, handler, key),
+        exclusive_key=None
+        if key is None
+        else exclusive.scoped_key(actor.account.pk, handler.task_type, key),
     )
 
 
@@ -233,7 +233,8 @@ def checked_labels(labels: Mapping[str, Any] | None) -> dict[str, str] | None:
     if len(labels) > _MOST_LABELS:
         raise exceptions.LabelsInvalid(f"A task has at most {_MOST_LABELS} labels.")
     for name, value in labels.items():
-        for text in (name, value):
+        texts: tuple[Any, Any] = (name, value)
+        for text in texts:
             if not isinstance(text, str) or len(text) > _LONGEST_LABEL or storable.problem(text):
                 raise exceptions.LabelsInvalid(
                     f"Names and values of labels are texts of at most {_LONGEST_LABEL} characters."
@@ -241,15 +242,6 @@ def checked_labels(labels: Mapping[str, Any] | None) -> dict[str, str] | None:
         if not name:
             raise exceptions.LabelsInvalid("A label has a name.")
     return dict(labels)
-
-
-def scoped_key(account_id: UUID, handler: type[TaskHandler], key: str) -> str:
-    """Return an exclusive key that other accounts and task types do not share."""
-    scoped = f"{account_id.hex}:{handler.task_type}:{key}"
-    if len(scoped) <= _LONGEST_KEY and "\0" not in scoped:
-        return scoped
-    # The beginnings of two long keys may be the same.
-    return hashlib.sha256(scoped.encode(errors="surrogatepass")).hexdigest()
 
 
 def _guard_exclusive(handler: type[TaskHandler], run: rows.NewRun) -> None:
@@ -260,16 +252,7 @@ def _guard_exclusive(handler: type[TaskHandler], run: rows.NewRun) -> None:
     """
     if not handler.refuse_while_unfinished or run.exclusive_key is None:
         return
-    store().lock(run.exclusive_key)
-    of_key = TaskStatus.objects.filter(exclusive_key=run.exclusive_key)
-    # One question for each index of unfinished runs: together they would walk every run.
-    unfinished = (
-        conditions.HELD,
-        conditions.STANDING,
-        conditions.QUEUED,
-        conditions.SCHEDULED,
-    )
-    if any(of_key.filter(condition).exists() for condition in unfinished):
+    if exclusive.is_taken(run.exclusive_key):
         raise exceptions.ExclusiveRunExists(handler.task_type)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.models.functions import Now
 
-from backgroundtasks import conf
+from backgroundtasks import conf, scheduling
 from backgroundtasks.engine import reaper
 from backgroundtasks.lifecycle import arrows, families, flushing
 from backgroundtasks.models import IdempotencyKey
@@ -29,6 +29,10 @@ logger = logging.getLogger(__name__)
 _FLUSH_EVERY: Final = 10.0
 #: Seconds of flushing in one round: more waits for the next, so that leases are looked at.
 _FLUSH_TIME: Final = 2.0
+#: Seconds between two rounds at least, while another keeper has the schedules that are due.
+_SHORTEST: Final = 0.01
+#: Seconds of firing in one round.
+_FIRE_TIME: Final = 2.0
 #: Batches of due runs in one round.
 _DUE_BATCHES: Final = 20
 
@@ -42,9 +46,15 @@ class Keeper:
         self._last_good = monotonic()
         self._patient_until = 0.0
         self._lost = False
+        self._pause = 1.0
 
-    def round(self) -> None:
-        """Do what is due; the database being away is everyday business."""
+    def round(self) -> float:
+        """
+        Do what is due; the database being away is everyday business.
+
+        Returns:
+            Seconds until the next round: sooner than usual when a schedule is due before.
+        """
         try:
             self._round()
         except (DatabaseError, InterfaceError) as error:
@@ -58,9 +68,11 @@ class Keeper:
         except Exception:
             # One run that nobody can settle must not end the command with all its workers.
             logger.exception("keeper.round_failed; it goes on with the next round")
+        return self._pause
 
     def _round(self) -> None:
         now = self._monotonic()
+        self._pause = conf.KEEPER_INTERVAL.total_seconds()
         if now - self._last_good > conf.LEASE.total_seconds() / 2:
             # The database was away, or this machine slept: workers could not renew either.
             self._be_patient()
@@ -68,6 +80,7 @@ class Keeper:
             if not arrows.promote_due():
                 break
         families.look_after_all()
+        self._fire()
         reaper.reap_dead_workers()
         if reaper.leases_wait_for_a_lock():
             self._be_patient()
@@ -79,10 +92,19 @@ class Keeper:
         if now >= self._flush_at:
             done = self._flush()
             self._flush_at = now + (_FLUSH_EVERY if done else 0.0)
+        due = scheduling.next_due()
+        if due is not None:
+            self._pause = min(self._pause, max(due, _SHORTEST))
         self._last_good = self._monotonic()
         if self._lost:
             self._lost = False
             logger.warning("keeper.database_back")
+
+    def _fire(self) -> None:
+        """Fire due schedules; what is left over comes with the next round, which is at once."""
+        until = self._monotonic() + _FIRE_TIME
+        while scheduling.fire_due() and self._monotonic() < until:
+            pass
 
     def _be_patient(self) -> None:
         """Give the workers the time to renew before their runs are taken from them."""

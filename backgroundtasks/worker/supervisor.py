@@ -49,8 +49,7 @@ class Supervisor:
         logger.info("workers.started workers=%s queues=%s", self._workers, ",".join(self._queues))
         keeper = Keeper()
         while not self._asked.is_set() and cluster.is_alive:
-            keeper.round()
-            self._asked.wait(conf.KEEPER_INTERVAL.total_seconds())
+            self._asked.wait(keeper.round())
         if not self._asked.is_set():
             logger.critical("workers.sentinel_died; the command ends, start it again")
             return 1

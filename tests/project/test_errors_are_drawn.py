@@ -25,6 +25,7 @@ VALUES: dict[str, object] = {
     "key": "a-key",
     "username": "charlie",
     "run_id": UUID(int=1),
+    "task_id": UUID(int=2),
     "found": "running",
     "wanted": "queued",
     "scope": "tasks:all",

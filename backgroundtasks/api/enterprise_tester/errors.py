@@ -40,6 +40,9 @@ _STATUSES: Final[dict[type[exceptions.TaskCenterError], type[errors.ApiError]]] 
     exceptions.ScopeUnknown: errors.Refused,
     exceptions.SecretUnreadable: errors.Failed,
     exceptions.RunNotFound: errors.NotFound,
+    exceptions.ScheduleInvalid: errors.Refused,
+    exceptions.ScheduleNotFound: errors.NotFound,
+    exceptions.ScheduleConflict: errors.Conflict,
     exceptions.RunConflict: errors.Conflict,
 }
 #: Likewise for what REST framework and Django raise.

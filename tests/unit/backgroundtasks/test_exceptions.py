@@ -42,6 +42,12 @@ ERRORS: dict[TaskCenterError, tuple[str, str]] = {
         "A stored secret cannot be read: its data key is missing.",
     ),
     exceptions.RunNotFound("7"): ("run_not_found", "There is no run 7."),
+    exceptions.ScheduleInvalid({"expression": "Is none.", "ends_at": "Is past."}): (
+        "schedule_invalid",
+        "The times make no schedule. expression: Is none. ends_at: Is past.",
+    ),
+    exceptions.ScheduleNotFound("7"): ("schedule_not_found", "There is no schedule 7."),
+    exceptions.ScheduleConflict("Not now."): ("schedule_conflict", "Not now."),
     exceptions.RunConflict("Not now."): ("run_conflict", "Not now."),
     exceptions.TransitionRefused("7", "failed", "cancelled"): (
         "transition_refused",

@@ -32,6 +32,7 @@ INDEX_OF = {
     State.WARNED: "run_list_ended",
     State.FAILED: "run_list_ended",
     State.CANCELLED: "run_list_ended",
+    State.SKIPPED: "run_list_ended",
     State.LOST: "run_list_ended",
 }
 
@@ -100,7 +101,7 @@ def test_searches_look_at_the_newest_runs_only(operator: Actor) -> None:
 
     found = queries.visible_runs(operator).filter(newest).order_by("-position")
 
-    assert [run.state for run in found] == ["lost", "cancelled", "failed"]
+    assert [run.state for run in found] == ["lost", "skipped", "cancelled"]
     assert not queries.among_newest(operator, 3, states=[State.RUNNING])
     assert queries.visible_runs(operator).filter(queries.among_newest(operator, 99)).count() == len(
         State

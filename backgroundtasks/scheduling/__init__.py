@@ -1,0 +1,6 @@
+"""When a task runs next, and firing what is due: once, however many keepers look."""
+
+from backgroundtasks.scheduling.firing import fire_due, next_due
+from backgroundtasks.scheduling.times import first_time
+
+__all__ = ["fire_due", "first_time", "next_due"]
