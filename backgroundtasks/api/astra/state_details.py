@@ -42,6 +42,10 @@ def _cancelled(run: Run) -> list[dict[str, Any]]:
     return _detail("cancelled", "Cancelled", run.error or "Somebody cancelled it.")
 
 
+def _skipped(run: Run) -> list[dict[str, Any]]:
+    return _detail("skipped", "Skipped", run.error or "Its time passed without a run.")
+
+
 def _warned(run: Run) -> list[dict[str, Any]]:
     warnings = [text for text in run.warnings or [] if text]
     text = " ".join(warnings) or "It completed with warnings."
@@ -67,6 +71,7 @@ _DETAILS: Final = {
     State.FAILED: _failed,
     State.LOST: _lost,
     State.CANCELLED: _cancelled,
+    State.SKIPPED: _skipped,
     State.WARNED: _warned,
     State.SCHEDULED: _scheduled,
     State.WAITING: _waiting,

@@ -33,6 +33,7 @@ STATES: Final[Mapping[State, str]] = {
     State.WARNED: "completed",
     State.FAILED: "failed",
     State.CANCELLED: "cancelled",
+    State.SKIPPED: "cancelled",
     State.LOST: "failed",
 }
 #: In the order in which lists of them are written.

@@ -299,7 +299,7 @@ class TestStateDetails:
     def test_a_task_that_goes_as_it_should_says_nothing(self, caller: Caller, state: State) -> None:
         assert shown(caller, factories.run(state, owner=caller.actor))["stateDetails"] == []
 
-    @pytest.mark.parametrize("state", [State.FAILED, State.LOST, State.CANCELLED])
+    @pytest.mark.parametrize("state", [State.FAILED, State.LOST, State.CANCELLED, State.SKIPPED])
     def test_a_long_reason_is_cut_and_none_is_replaced(self, caller: Caller, state: State) -> None:
         long = self.detail(caller, state, error="x" * 2000)
         none = self.detail(caller, state, error="")
