@@ -28,6 +28,7 @@ VALUES: dict[str, object] = {
     "task_id": UUID(int=2),
     "found": "running",
     "wanted": "queued",
+    "advice": "Pause its queue.",
     "scope": "tasks:all",
     "known": ["tasks:read", "tasks:write"],
 }
