@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from backgroundtasks import exceptions, operations, queries
 from backgroundtasks.admin import dashboard, filters, looks, scope, seen_by
 from backgroundtasks.admin.read_only import ReadOnlyAdmin
-from backgroundtasks.handlers import secrets
+from backgroundtasks.handlers import registry, secrets
 from backgroundtasks.models import TaskStatus
 from backgroundtasks.states import FINAL, State
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _MOST_AT_ONCE = 500
 _MOST_MESSAGES = 200
 _MOST_CHILDREN = 50
+_RESUMABLE = (State.PAUSING, State.PAUSED)
 
 
 _SECTIONS: list[tuple[str | None, tuple[str, ...]]] = [
@@ -53,7 +54,7 @@ _SECTIONS: list[tuple[str | None, tuple[str, ...]]] = [
 
 @admin.register(TaskStatus)
 class RunAdmin(ReadOnlyAdmin):
-    """Lists of one account, newest first; a run's page; cancel and retry."""
+    """Lists of one account, newest first; a run's page; cancel, pause, resume and retry."""
 
     list_display = ("name", "shown_state", "done", "queued", "took", "task_type", "owner", "queue")
     list_filter = (
@@ -70,7 +71,7 @@ class RunAdmin(ReadOnlyAdmin):
     search_help_text = (
         f"An id in any spelling, or words of title, type or owner (newest {filters.WINDOW:,})"
     )
-    actions = ("cancel_runs", "retry_runs")
+    actions = ("cancel_runs", "pause_runs", "resume_runs", "retry_runs")
     fieldsets = [(name, {"fields": fields}) for name, fields in _SECTIONS]
     readonly_fields = [field for _, fields in _SECTIONS for field in fields]
 
@@ -155,6 +156,8 @@ class RunAdmin(ReadOnlyAdmin):
         finished = run is not None and run.state in FINAL
         also: dict[str, Any] = {
             "may_cancel": not finished and run is not None,
+            "may_pause": run is not None and _may_pause(run),
+            "may_resume": run is not None and run.state in _RESUMABLE,
             "may_retry": finished,
         }
         if run is not None:
@@ -343,12 +346,30 @@ class RunAdmin(ReadOnlyAdmin):
                 view(self.retry_view),
                 name="backgroundtasks_taskstatus_retry",
             ),
+            path(
+                "<path:object_id>/pause/",
+                view(self.pause_view),
+                name="backgroundtasks_taskstatus_pause",
+            ),
+            path(
+                "<path:object_id>/resume/",
+                view(self.resume_view),
+                name="backgroundtasks_taskstatus_resume",
+            ),
             *super().get_urls(),
         ]
 
     @admin.action(description="Cancel the chosen runs", permissions=["view"])
     def cancel_runs(self, request: HttpRequest, queryset: QuerySet[TaskStatus]) -> None:
         self._over(request, queryset, self._cancel)
+
+    @admin.action(description="Pause the chosen runs", permissions=["view"])
+    def pause_runs(self, request: HttpRequest, queryset: QuerySet[TaskStatus]) -> None:
+        self._over(request, queryset, self._pause)
+
+    @admin.action(description="Resume the chosen runs", permissions=["view"])
+    def resume_runs(self, request: HttpRequest, queryset: QuerySet[TaskStatus]) -> None:
+        self._over(request, queryset, self._resume)
 
     @admin.action(description="Retry the chosen runs", permissions=["view"])
     def retry_runs(self, request: HttpRequest, queryset: QuerySet[TaskStatus]) -> None:
@@ -357,6 +378,14 @@ class RunAdmin(ReadOnlyAdmin):
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Cancel one run, and show it again."""
         return self._one(request, object_id, self._cancel)
+
+    def pause_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Pause one run, and show it again."""
+        return self._one(request, object_id, self._pause)
+
+    def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Resume one run, and show it again."""
+        return self._one(request, object_id, self._resume)
 
     def retry_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Retry one run, and show it again, with a link to the new one."""
@@ -368,6 +397,20 @@ class RunAdmin(ReadOnlyAdmin):
         if operations.cancel(actor, run_id) == State.CANCELLED:
             return format_html("{} is cancelled.", looks.run_link(run_id))
         return format_html("{} stops at its next checkpoint.", looks.run_link(run_id))
+
+    def _pause(self, request: HttpRequest, run_id: UUID) -> str:
+        """Pause a run with the user's permissions; return what became of it."""
+        actor = queries.operator_on(scope.user_of(request), run_id, origin=scope.ORIGIN)
+        if operations.pause(actor, run_id) == State.PAUSED:
+            return format_html("{} is paused.", looks.run_link(run_id))
+        return format_html("{} pauses at its next safe checkpoint.", looks.run_link(run_id))
+
+    def _resume(self, request: HttpRequest, run_id: UUID) -> str:
+        """Resume a run with the user's permissions; return what became of it."""
+        actor = queries.operator_on(scope.user_of(request), run_id, origin=scope.ORIGIN)
+        if operations.resume(actor, run_id) == State.QUEUED:
+            return format_html("{} is queued again.", looks.run_link(run_id))
+        return format_html("{} runs on; it had not paused yet.", looks.run_link(run_id))
 
     def _retry(self, request: HttpRequest, run_id: UUID) -> str:
         """Retry a run with the user's permissions; return what became of it."""
@@ -406,6 +449,13 @@ class RunAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(
             reverse("admin:backgroundtasks_taskstatus_change", args=[run_id])
         )
+
+
+def _may_pause(run: TaskStatus) -> bool:
+    """Return whether a button to pause makes sense: `operations.pause` has the last word."""
+    handler = registry.find(run.task_type)
+    pausable = handler is not None and handler.pausable
+    return run.state == State.WAITING or (run.state == State.RUNNING and pausable)
 
 
 def _tell(request: HttpRequest, deeds: Iterable[Callable[[], str]], shown: int = 10) -> None:

@@ -103,6 +103,7 @@ o.component(
             "MayStart": o.BOOLEAN,
             "Reason": o.NULLABLE_TEXT,
             "Idempotent": o.BOOLEAN,
+            "Pausable": {**o.BOOLEAN, "description": "Whether its runs can pause while they run."},
             "Queue": o.TEXT,
         }
     ),
@@ -159,6 +160,8 @@ o.describe(
     query=(o.IDEMPOTENCY_KEY,),
     refusals=(409, 500),
 )
+o.describe(views.Pause, "post", {200: o.ref("BackgroundTask")}, refusals=(409,))
+o.describe(views.Resume, "post", {200: o.ref("BackgroundTask")}, refusals=(409,))
 o.describe(
     views.Children,
     "get",

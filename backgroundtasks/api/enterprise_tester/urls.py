@@ -15,6 +15,8 @@ urlpatterns = [
     route(_RUN, views.BackgroundTask, "backgroundtask"),
     route(f"{_RUN}/cancel", views.Cancel, "backgroundtask-cancel"),
     route(f"{_RUN}/retry", views.Retry, "backgroundtask-retry"),
+    route(f"{_RUN}/pause", views.Pause, "backgroundtask-pause"),
+    route(f"{_RUN}/resume", views.Resume, "backgroundtask-resume"),
     route(f"{_RUN}/children", views.Children, "backgroundtask-children"),
     route(f"{_RUN}/messages", views.Messages, "backgroundtask-messages"),
     route(f"{_RUN}/events", views.Events, "backgroundtask-events"),

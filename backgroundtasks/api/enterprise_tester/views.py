@@ -80,6 +80,30 @@ class Retry(ResourceView):
         return started(request, operations.retry(self.actor, run.id, idempotency=key))
 
 
+class Pause(ResourceView):
+    """Let a task stand still: at its next safe checkpoint, at once when it waits for children."""
+
+    write_role: ClassVar[str | None] = None
+
+    def post(self, request: Request, public_id: str) -> Response:
+        """Return the run as it is then; 409 when its type cannot pause, or it has not begun or ended."""
+        run = reading.get_run(self.actor, public_id)
+        operations.pause(self.actor, run.id)
+        return Response(represented(request, reading.poll(self.actor, public_id)))
+
+
+class Resume(ResourceView):
+    """Let a paused task go on."""
+
+    write_role: ClassVar[str | None] = None
+
+    def post(self, request: Request, public_id: str) -> Response:
+        """Return the run as it is then; 409 when it is not paused."""
+        run = reading.get_run(self.actor, public_id)
+        operations.resume(self.actor, run.id)
+        return Response(represented(request, reading.poll(self.actor, public_id)))
+
+
 class Children(ResourceView):
     """The runs that a run's handler started."""
 
@@ -141,6 +165,7 @@ class TaskTypes(ResourceView):
                 "MayStart": known.lack is None,
                 "Reason": None if known.lack is None else f"It needs {known.lack}.",
                 "Idempotent": known.handler.idempotent,
+                "Pausable": known.handler.pausable,
                 "Queue": known.handler.queue,
             }
             for known in queries.list_task_types(self.actor)

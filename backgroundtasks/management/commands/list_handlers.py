@@ -52,6 +52,7 @@ def _described(handler: type[TaskHandler]) -> dict[str, Any]:
         "timeout": handler.timeout_of().total_seconds(),
         "attempts": handler.attempts_of(),
         "idempotent": handler.idempotent,
+        "pausable": handler.pausable,
         "short": handler.short,
         "parameters": list(handler.Parameters().fields),
         "module": handler.__module__,

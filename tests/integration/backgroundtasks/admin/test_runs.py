@@ -315,6 +315,55 @@ class TestCancelAndRetry:
         new = TaskStatus.objects.get(retry_of=waiting)
         assert str(new.pk) in retried[0]
 
+    def test_buttons_pause_and_resume(self, admin: Client, root: Actor) -> None:
+        running = factories.run(State.RUNNING, owner=root, task_type="PausableWork")
+        waiting = factories.run(State.WAITING, owner=root)
+
+        said = [
+            told(admin, f"{RUNS}{run.pk}/{deed}/")[0].partition("</a> ")[2]
+            for deed in ("pause", "resume")
+            for run in (running, waiting)
+        ]
+
+        assert said == [
+            "pauses at its next safe checkpoint.",
+            "is paused.",
+            "runs on; it had not paused yet.",
+            "is queued again.",
+        ]
+
+    def test_actions_pause_and_resume(self, admin: Client, root: Actor) -> None:
+        waiting, queued = (factories.run(one, owner=root) for one in (State.WAITING, State.QUEUED))
+        chosen = [str(waiting.pk), str(queued.pk)]
+
+        said = told(admin, RUNS, action="pause_runs", _selected_action=chosen)
+        assert TaskStatus.objects.get(pk=waiting.pk).state == State.PAUSED
+        told(admin, RUNS, action="resume_runs", _selected_action=[str(waiting.pk)])
+
+        assert TaskStatus.objects.get(pk=waiting.pk).state == State.QUEUED
+        assert f"The run {queued.pk} is queued; it cannot become paused." in said[1]
+
+    @pytest.mark.parametrize("state", list(State))
+    def test_buttons_to_pause_and_resume_are_there_where_they_make_sense(
+        self, admin: Client, root: Actor, state: State
+    ) -> None:
+        run = factories.run(state, owner=root, task_type="PausableWork")
+        other = factories.run(state, owner=root)
+
+        shown = page(admin, run)
+
+        assert (f"{run.pk}/pause/" in shown) is (state in {State.RUNNING, State.WAITING})
+        assert (f"{run.pk}/resume/" in shown) is (state in {State.PAUSING, State.PAUSED})
+        # A type that cannot pause while it runs.
+        assert (f"{other.pk}/pause/" in page(admin, other)) is (state == State.WAITING)
+
+    @pytest.mark.parametrize("deed", ["pause", "resume"])
+    def test_a_link_pauses_nothing(self, admin: Client, root: Actor, deed: str) -> None:
+        run = factories.run(State.WAITING, owner=root)
+
+        assert admin.get(f"{RUNS}{run.pk}/{deed}/").status_code == 405
+        assert TaskStatus.objects.get().state == State.WAITING
+
     def test_a_link_cancels_nothing(self, admin: Client, root: Actor) -> None:
         run = factories.run(owner=root)
 

@@ -215,6 +215,32 @@ class TestCancelRun:
         assert capsys.readouterr().out == f"{waiting.pk} cancelled\n"
 
 
+class TestPauseAndResumeRun:
+    def test_pause_running_and_waiting_runs_and_resume_them(
+        self, shell: Callable[..., str]
+    ) -> None:
+        running = factories.run(State.RUNNING, task_type="PausableWork")
+        waiting = factories.run(State.WAITING)
+
+        paused = shell("pause_run", running.pk, waiting.pk)
+        resumed = shell("resume_run", running.pk, waiting.pk)
+
+        assert paused == f"{running.pk} pausing\n{waiting.pk} paused\n"
+        assert resumed == f"{running.pk} running\n{waiting.pk} queued\n"
+
+    @pytest.mark.parametrize("command", ["pause_run", "resume_run"])
+    def test_go_on_after_one_that_cannot_be(
+        self, shell: Callable[..., str], capsys: pytest.CaptureFixture[str], command: str
+    ) -> None:
+        finished, paused = factories.run(State.SUCCEEDED), factories.run(State.PAUSED)
+
+        with pytest.raises(CommandError) as refusal:
+            shell(command, finished.pk, paused.pk)
+
+        assert str(refusal.value).startswith(f"The run {finished.pk} is succeeded; it cannot")
+        assert capsys.readouterr().out.startswith(f"{paused.pk} ")
+
+
 class TestRetryRun:
     def test_prints_the_new_run(self, shell: Callable[..., str]) -> None:
         old = factories.run(State.LOST)
