@@ -62,7 +62,9 @@ DEFAULTS: Final[dict[str, Any]] = {
     #: Largest upload, in bytes.
     "UPLOAD_LIMIT": 2 * 1024**3,
     #: Dialects that are switched on.
-    "DIALECTS": ("enterprise_tester", "astra"),
+    "DIALECTS": ("enterprise_tester", "sailpoint", "astra"),
+    #: SailPoint's `/beta` answers `SUCCESS` as the newer versions do, not `Success`.
+    "SAILPOINT_BETA_UPPER_CASE": False,
     #: Most tasks of one answer in Astra's dialect; `metadata.continue` leads to more.
     "ASTRA_PAGE": 1000,
     #: Whether that dialect refuses the parameters that its vendor documents for other lists only.

@@ -13,6 +13,11 @@ if "enterprise_tester" in conf.DIALECTS:
 
     urlpatterns += enterprise_tester
 
+if "sailpoint" in conf.DIALECTS:
+    from backgroundtasks.api.sailpoint.urls import urlpatterns as sailpoint
+
+    urlpatterns += sailpoint
+
 if "astra" in conf.DIALECTS:
     from backgroundtasks.api.astra.urls import urlpatterns as astra
 

@@ -19,7 +19,10 @@ class Message(models.Model):
     """One line that a run said, for people."""
 
     run = models.ForeignKey(
-        "backgroundtasks.TaskStatus", on_delete=models.CASCADE, related_name="messages"
+        "backgroundtasks.TaskStatus",
+        on_delete=models.CASCADE,
+        related_name="messages",
+        db_index=False,
     )
     level = models.CharField(max_length=7, choices=Level.choices, default=Level.INFO)
     #: Stable name of what happened, for programs: `import.suite_error`.
@@ -28,6 +31,10 @@ class Message(models.Model):
     parameters = models.JSONField(default=dict)
     attempt = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        #: The newest of a run are found at its end, however many there are.
+        indexes = [models.Index(fields=["run", "id"], name="message_of_run")]
 
     def __str__(self) -> str:
         return self.text or self.key

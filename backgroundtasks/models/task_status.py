@@ -15,6 +15,7 @@ from backgroundtasks.states import FINAL, HELD, STANDING, State
 _HELD = [state.value for state in State if state in HELD]
 _STANDING = [state.value for state in State if state in STANDING]
 _BEGUN = [state.value for state in State if state in HELD | STANDING]
+_UNFINISHED = [state.value for state in State if state not in FINAL]
 _FINAL = [state.value for state in State if state in FINAL]
 
 
@@ -34,6 +35,8 @@ class TaskStatus(models.Model):
     )
     task_type = models.CharField(max_length=100)
 
+    #: Through which door it came: its task's `origin`, or of a retry whoever retried.
+    origin = models.CharField(max_length=30, default="code", db_default="code")
     state = models.CharField(
         max_length=12, choices=[(state.value, state.value) for state in State], default=State.QUEUED
     )
@@ -138,10 +141,20 @@ class TaskStatus(models.Model):
                 condition=Q(exclusive_key__isnull=False),
                 name="run_exclusive",
             ),
-            models.Index(fields=["account", "position"], name="run_list"),
+            # Behind the order stands what never changes of a run and filters ask for: where no
+            # index finds the runs that fit, the index alone tells which do not.
+            models.Index(
+                fields=["account", "position", "task_type", "owner", "origin", "resource_id"],
+                name="run_list",
+            ),
+            models.Index(
+                fields=["account", "position"],
+                condition=Q(state__in=_UNFINISHED),
+                name="run_list_unfinished",
+            ),
             models.Index(fields=["account", "task_type", "position"], name="run_list_by_type"),
             models.Index(
-                fields=["account", "state", "position"],
+                fields=["account", "state", "position", "temporary"],
                 condition=Q(state__in=_FINAL),
                 name="run_list_ended",
             ),

@@ -50,6 +50,7 @@ def retry(actor: Actor, run_id: UUID, *, idempotency: Idempotency | None = None)
         account_id=old.account_id,
         owner_id=old.owner_id,
         task_type=handler.task_type,
+        origin=actor.origin,
         queue=handler.queue,
         priority=old.priority,
         position=clock.position(),

@@ -142,6 +142,7 @@ def _run(schedule: Schedule, at: datetime, unfinished: frozenset[UUID]) -> TaskS
         account_id=task.account_id,
         owner_id=task.owner_id,
         task_type=handler.task_type,
+        origin=task.origin,
         queue=handler.queue,
         priority=handler.priority,
         position=clock.position(),

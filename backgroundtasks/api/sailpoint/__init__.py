@@ -1,0 +1,1 @@
+"""SailPoint's task-status API: paths, words, filters, patches, errors."""
