@@ -74,3 +74,12 @@ def problem(answer: Any, number: int) -> Any:
     assert body["type"] == f"https://astra.netapp.io/problems/{number}", body
     assert body["status"] == str(answer.status_code)
     return body
+
+
+class Crashing:
+    """A middleware that fails."""
+
+    def __init__(self, _get_response: Any) -> None: ...
+
+    def __call__(self, _request: Any) -> Any:
+        raise RuntimeError

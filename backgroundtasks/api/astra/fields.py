@@ -220,15 +220,22 @@ def _hint() -> Expression:
 
 # --- times -----------------------------------------------------------------------------------------
 
-_MOMENT: Final = (
-    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
-    r"T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.,][0-9]{1,9})?Z"
+_MOMENT: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.,]\d{1,9})?Z", re.ASCII
 )
+#: Days that there are, but for the 29th of February of full centuries.
+_DAYS: Final = (
+    "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-"
+    "(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    "|(?:0[13578]|1[02])-31)"
+    "|[0-9]{2}(?:0[48]|[2468][048]|[13579][26])-02-29"
+)
+_TIMES: Final = f"(?:{_DAYS})T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.,][0-9]{{1,9}})?Z"
 
 
 def _moment(text: str) -> datetime:
     """Return a time; what is finer than a microsecond is cut."""
-    if re.fullmatch(_MOMENT, text):
+    if _MOMENT.fullmatch(text):
         fraction = re.split("[.,]", text[19:-1])[-1]
         try:
             at = datetime.fromisoformat(text[:19] + "Z")
@@ -249,7 +256,7 @@ def _time(column: str, also: Q | None = None) -> Field:
             return Case(When(also, then=F(column)), default=None)
         return F(column)
 
-    return Field(test, _COMPARED, _MOMENT, expression)
+    return Field(test, _COMPARED, _TIMES, expression)
 
 
 # --- identifiers -----------------------------------------------------------------------------------

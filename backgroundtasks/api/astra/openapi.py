@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks import VERSION
 from backgroundtasks.api.astra import errors, filters, identities, media, parameters, vocabulary
 from backgroundtasks.api.astra.fields import FIELDS, MEMBERS, ORDERED
 from backgroundtasks.api.schema_views import Written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Schema = dict[str, Any]
 
@@ -129,18 +133,20 @@ _SCHEMAS: Final[Schema] = {
 }
 
 
-def _any_of(names: tuple[str, ...]) -> str:
+def _any_of(names: Iterable[str]) -> str:
     return "(?:" + "|".join(names) + ")"
 
 
 def _filter() -> str:
-    """Return what a `filter` looks like: each member with its operators and values."""
+    """Return what a `filter` looks like: members with the operators and values that they take."""
+    alike: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for name, field in FIELDS.items():
+        alike.setdefault((field.operators, field.pattern), []).append(re.escape(name))
     tests = [
-        f"{name.replace('.', '[.]').replace('[*]', '[[][*][]]')}"
-        f" {_any_of(field.operators)} '{field.pattern}'"
-        for name, field in FIELDS.items()
+        f"{_any_of(names)} {_any_of(operators)} '{pattern}'"
+        for (operators, pattern), names in alike.items()
     ]
-    one = _any_of(tuple(tests))
+    one = _any_of(tests)
     return f"^{one}(?:,{one}){{0,{filters.MOST - 1}}}$"
 
 

@@ -48,7 +48,7 @@ def _skipped(run: Run) -> list[dict[str, Any]]:
 
 def _warned(run: Run) -> list[dict[str, Any]]:
     warnings = [text for text in run.warnings or [] if text]
-    text = " ".join(warnings) or "It completed with warnings."
+    text = " ".join(warnings) or run.error or "It completed with warnings."
     return _detail("warned", "Completed with warnings", text, warnings=len(warnings))
 
 

@@ -1,0 +1,65 @@
+"""Schemathesis asks a live server everything that a document allows, and much that it does not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.support.http import Server, token
+from tests.support.workers import WorkerCommand
+
+if TYPE_CHECKING:
+    from backgroundtasks.handlers import Actor
+
+EXAMPLES = 10
+
+
+def require_agreement(
+    folder: Path, actor: Actor, dialect: str, parameters: Mapping[str, str]
+) -> None:
+    """
+    Fail if any answer is not as the dialect's document says.
+
+    Args:
+        folder: For the configuration.
+        actor: Who asks.
+        dialect: Whose document it is.
+        parameters: `path.run_id` to its value, so that requests get behind the 404.
+    """
+    bearer = token(actor.user, life=timedelta(hours=1))
+    config = folder / "schemathesis.toml"
+    lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in parameters.items()]
+    config.write_text("[parameters]\n" + "\n".join(lines) + "\n")
+
+    # Its logins with made-up names are no attack.
+    with WorkerCommand(workers=1), Server(LOGIN_ATTEMPTS=10**9) as server:
+        asked = subprocess.run(
+            [
+                Path(sys.executable).with_name("schemathesis"),
+                f"--config-file={config}",
+                "run",
+                f"{server.url}/schema/{dialect}/?format=json",
+                "--checks=all",
+                f"--header=Authorization: Bearer {bearer}",
+                f"--max-examples={EXAMPLES}",
+                "--seed=1",
+                "--request-timeout=20",
+                "--suppress-health-check=all",
+                "--workers=2",
+                "--no-color",
+            ],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            check=False,
+        )
+        log = server.log()
+
+    assert asked.returncode == 0, asked.stdout[-20_000:] + asked.stderr[-2_000:]
+    assert "Traceback" not in log, log[-5_000:]
