@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from backgroundtasks import queries
 from backgroundtasks.api.astra import identities
 from backgroundtasks.models import TaskStatus
 from backgroundtasks.states import State
@@ -577,6 +578,21 @@ class TestFilter:
         assert found("metadata.labels[*].name eq '1',metadata.labels[*].value in '{y}'") == {
             str(odd.pk)
         }
+
+    def test_two_conditions_on_labels_may_be_met_by_two_labels(self, caller: Caller) -> None:
+        run = with_task(caller, labels={"team": "sales", "stage": "test"})
+
+        tests = "metadata.labels[*].name eq 'team',metadata.labels[*].value eq 'test'"
+
+        assert ids(caller, tests) == [str(run.pk)]
+
+    def test_a_type_without_a_handler_is_not_found_by_its_name(self, caller: Caller) -> None:
+        caller.actor.account.memberships.update(role="admin")
+        administrator = Caller(queries.actor_of(caller.actor.user))
+        run = factories.run(owner=caller.actor, task_type="LongGone")
+
+        assert listed(administrator, include="id,name")["items"] == [[str(run.pk), "long.gone"]]
+        assert ids(administrator, "name eq 'long.gone'") == []
 
     def test_conditions_come_in_one_parameter_or_in_several(self, caller: Caller) -> None:
         wanted = factories.run(State.RUNNING, owner=caller.actor, queue="side")
