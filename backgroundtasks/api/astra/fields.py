@@ -347,7 +347,7 @@ FIELDS: Final[Mapping[str, Field]] = {
     "percentDone": _number(_percent),
     "startTime": _time("started_at"),
     "endTime": _time("finished_at"),
-    "cancelTime": _time("finished_at", also=Q(state=State.CANCELLED)),
+    "cancelTime": _time("finished_at", also=_by_state(lambda word: word == vocabulary.CANCELLED)),
     CREATED: _time("queued_at"),
     "metadata.modificationTimestamp": _time("modified_at"),
     "metadata.createdBy": _identifier(_by_creator),

@@ -111,7 +111,7 @@ def represent(run: Run, origin: str) -> dict[str, Any]:
         body["startTime"] = moment(run.started_at)
     if run.finished_at is not None:
         body["endTime"] = moment(run.finished_at)
-        if run.state == State.CANCELLED:
+        if body["state"] == vocabulary.CANCELLED:
             body["cancelTime"] = body["endTime"]
     body["metadata"] = {
         "labels": [{"name": name, "value": value} for name, value in run.labels.items()],

@@ -36,6 +36,7 @@ STATES: Final[Mapping[State, str]] = {
     State.SKIPPED: "cancelled",
     State.LOST: "failed",
 }
+CANCELLED: Final = STATES[State.CANCELLED]
 #: In the order in which lists of them are written.
 WORDS: Final = tuple(dict.fromkeys(STATES.values()))
 
