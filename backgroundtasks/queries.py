@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 from django.db import connection
@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import Actor, permissions, registry
 from backgroundtasks.handlers.actor import actor_of as actor_of  # noqa: PLC0414 - part of the surface
+from backgroundtasks.lifecycle import store
 from backgroundtasks.models import (
     Account,
     Attempt,
@@ -224,6 +225,15 @@ def get_schedule(actor: Actor, task_id: UUID) -> Schedule:
     if schedule is None:
         raise exceptions.ScheduleNotFound(task_id)
     return schedule
+
+
+def read_rows(sql: str, values: Sequence[Any]) -> list[Any]:
+    """
+    Return the rows of a query that was made here and is asked again and again.
+
+    PostgreSQL keeps its plan for each connection.
+    """
+    return cast("list[Any]", store().read(sql, values))
 
 
 def list_messages(actor: Actor, run_id: UUID, *, after: int = 0) -> QuerySet[Message]:

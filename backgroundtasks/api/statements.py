@@ -2,7 +2,8 @@
 One run, read by its id, by a statement that is kept.
 
 Django takes longer to make the statement than the database to answer it, so it is made once for
-each actor and kept for as long as its credential is believed.
+each actor and kept for as long as its credential is believed. PostgreSQL takes longer to plan it
+than to answer it, so it keeps the plan.
 """
 
 from __future__ import annotations
@@ -75,12 +76,10 @@ class _Statement:
             return None
         parameters = [*self.parameters]
         parameters[self.place] = run_id if connection.features.has_native_uuid_field else run_id.hex
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, parameters)
-            row = cursor.fetchone()
-        if row is None:
+        rows = queries.read_rows(self.sql, parameters)
+        if not rows:
             return None
-        values = [*row]
+        values = [*rows[0]]
         for index, (functions, expression) in self.converters:
             for convert in functions:
                 values[index] = convert(values[index], expression, connection)

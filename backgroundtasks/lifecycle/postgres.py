@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from django.db import connection
+from django.db import ProgrammingError, connection
 
 from backgroundtasks.lifecycle.rows import (
     BEGUN_STATES,
@@ -194,6 +194,24 @@ def lock(key: str) -> None:
 def wake() -> None:
     """Tell the workers that there may be work; with the commit of the current transaction."""
     _execute(_NOTIFY, ())
+
+
+def read(sql: str, values: Sequence[Any]) -> list[Any]:
+    """Return the rows of a query that is asked again and again, as the driver gives them."""
+    if connection.queries_logged or connection.execute_wrappers:
+        return _plain(sql, values)
+    try:
+        return _execute(sql, values)
+    except ProgrammingError:
+        # A place whose type only its value tells: then the value must stand in the statement.
+        return _plain(sql, values)
+
+
+def _plain(sql: str, values: Sequence[Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def _execute(sql: str, values: Sequence[Any]) -> list[Any]:

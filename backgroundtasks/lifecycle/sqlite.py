@@ -150,6 +150,14 @@ def lock(key: str) -> None:
     """Do nothing: a transaction of ours (IMMEDIATE) keeps all others from writing."""
 
 
+def read(sql: str, values: Sequence[Any]) -> list[Any]:
+    """Return the rows of a query that is asked again and again, as the driver gives them."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        rows: list[Any] = cursor.fetchall()
+    return rows
+
+
 def wake() -> None:
     """Do nothing: brokers watch for commits."""
 
