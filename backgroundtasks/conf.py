@@ -61,6 +61,12 @@ DEFAULTS: Final[dict[str, Any]] = {
     "BODY_LIMIT": 1024 * 1024,
     #: Largest upload, in bytes.
     "UPLOAD_LIMIT": 2 * 1024**3,
+    #: Folders for backups, by the name of the store.
+    "BACKUP_STORES": {},
+    #: Names in STORAGES whose files backups hold.
+    "BACKUP_FILES": ("uploads",),
+    #: A folder for the marker that closes the installation, and for what a restore unpacks; empty: there is no maintenance mode.
+    "MAINTENANCE_DIR": "",
     #: Dialects that are switched on.
     "DIALECTS": ("enterprise_tester", "sailpoint", "astra"),
     #: SailPoint's `/beta` answers `SUCCESS` as the newer versions do, not `Success`.

@@ -33,8 +33,9 @@ class State(StrEnum):
 _SETTLED: Final = frozenset({State.SUCCEEDED, State.WARNED, State.FAILED, State.CANCELLED})
 
 ARROWS: Final[dict[State, frozenset[State]]] = {
-    State.SCHEDULED: _SETTLED | {State.QUEUED},
-    State.QUEUED: _SETTLED | {State.RUNNING},
+    # To `paused`: by a restore, after which nothing runs again by itself.
+    State.SCHEDULED: _SETTLED | {State.QUEUED, State.PAUSED},
+    State.QUEUED: _SETTLED | {State.RUNNING, State.PAUSED},
     State.RUNNING: frozenset(
         {
             State.SUCCEEDED,

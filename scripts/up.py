@@ -87,6 +87,16 @@ def data_dir() -> Path:
     return folder
 
 
+def refuse_while_closed(folder: Path) -> None:
+    """Raise CannotStart while the installation is closed: its data may be half replaced."""
+    place = Path(os.environ.get("TASKCENTER_MAINTENANCE_DIR") or folder / "maintenance")
+    if (place / "closed").exists():
+        raise CannotStart(
+            "The installation is closed for maintenance.\n"
+            f"Open it with: {' '.join(MANAGE)} maintenance off"
+        )
+
+
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[Callable[[], None]]:
     """Hold the data folder's start-up lock; what is yielded releases it early."""
@@ -291,6 +301,7 @@ def main() -> int:
         port = wanted_port()
         refuse_a_taken_port(port)
         with one_at_a_time(data_dir()) as release:
+            refuse_while_closed(data_dir())
             refuse_a_taken_port(port)  # who held the lock may have taken it
             prepare()
             return Supervisor(port, release).run()

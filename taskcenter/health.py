@@ -2,8 +2,8 @@
 Is it working? For supervisors, load balancers and Prometheus.
 
 `/livez` says that this process answers; it asks nobody else. `/readyz` says that work is
-done: 200 only when the database answers and is migrated and a worker has beaten within a
-lease, else 503 with what is wrong and what to do.
+done: 200 only when the installation is open, the database answers and is migrated and a worker
+has beaten within a lease, else 503 with what is wrong and what to do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from backgroundtasks import clock, queries
+from backgroundtasks import clock, closed, queries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,4 +111,15 @@ def workers() -> Check:
     return Check("workers", ok=False, advice=f"{known}: start `manage.py runworkers`.")
 
 
-_CHECKS: tuple[Callable[[], Check], ...] = (database, migrations, workers)
+def is_open() -> Check:
+    """Check that the installation is not closed for maintenance."""
+    if not closed.is_closed():
+        return Check("open", ok=True)
+    return Check(
+        "open",
+        ok=False,
+        advice=f"Closed: {closed.reason()} Open it with `manage.py maintenance off`.",
+    )
+
+
+_CHECKS: tuple[Callable[[], Check], ...] = (is_open, database, migrations, workers)

@@ -51,6 +51,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Before all others: while the installation is closed nothing may ask the database.
+    "taskcenter.maintenance.Maintenance",
     "django.middleware.security.SecurityMiddleware",
     # Answers polls and submissions itself: what follows would cost each of them more than it gives.
     "backgroundtasks.api.enterprise_tester.shortcut.Shortcut",
@@ -170,6 +172,11 @@ TASKCENTER = {
     "DATA_KEYS": keys.given_data_keys(),
     "DATA_KEYS_FILE": keys.data_keys_file(DATA_DIR),
     "WORKERS": int(os.environ.get("WORKERS") or 2),
+    "BACKUP_STORES": {
+        "default": os.environ.get("TASKCENTER_BACKUP_DIR") or str(DATA_DIR / "backups")
+    },
+    "MAINTENANCE_DIR": os.environ.get("TASKCENTER_MAINTENANCE_DIR")
+    or str(DATA_DIR / "maintenance"),
 }
 
 # Its deploy check walks every REST framework view there is.

@@ -22,7 +22,7 @@ from django.conf import settings
 from backgroundtasks import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def current() -> list[str]:
@@ -44,15 +44,26 @@ def file() -> Path | None:
 def put_new_key_in_front(path: Path) -> None:
     """Make a key and put it first in the file, all at once; the older ones stay readable."""
     with _alone_in(path.parent) as folder:
-        draft = path.with_name(f"{path.name}.new")
-        draft.unlink(missing_ok=True)  # of a rotation that died here: it is in use nowhere
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as text:
-            text.write(f"{Fernet.generate_key().decode()}\n{path.read_text()}")
-            text.flush()
-            os.fsync(text.fileno())
-        draft.replace(path)
-        os.fsync(folder)
+        _rewrite(path, [Fernet.generate_key().decode(), *path.read_text().split()], folder)
+
+
+def put_behind(path: Path, keys: Iterable[str]) -> None:
+    """Add keys that the file has not, all at once; the one in use stays."""
+    with _alone_in(path.parent) as folder:
+        known = path.read_text().split() if path.exists() else []
+        _rewrite(path, list(dict.fromkeys([*known, *keys])), folder)
+
+
+def _rewrite(path: Path, keys: list[str], folder: int) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)  # of a change that died here: it is in use nowhere
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as text:
+        text.write("".join(f"{key}\n" for key in keys))
+        text.flush()
+        os.fsync(text.fileno())
+    draft.replace(path)
+    os.fsync(folder)
 
 
 @contextmanager

@@ -65,6 +65,15 @@ class InstallationOperator:
         return None if actor.is_operator else "an operator of the installation"
 
 
+@dataclass(frozen=True, slots=True)
+class SystemAccount:
+    """It is started in the reserved account of installation-wide work."""
+
+    def missing(self, actor: Actor) -> str | None:
+        """Return that it takes the system account."""
+        return None if actor.account.is_system else "to be done in the system account"
+
+
 def lack(permissions: Iterable[Permission], actor: Actor) -> str | None:
     """Return what the actor lacks first, for people; None when all is met."""
     conditions = tuple(permissions)

@@ -57,10 +57,10 @@ def all_handlers() -> list[type[TaskHandler]]:
 
 
 def discover() -> None:
-    """Import `handlers` and everything in it, of every installed app."""
+    """Import `handlers` and everything in it, of every installed app; the core's own lie deeper."""
     for app in apps.get_app_configs():
         if app.name == "backgroundtasks":
-            _import_all("backgroundtasks.maintenance")
+            _import_all("backgroundtasks.maintenance.handlers")
         elif app.module is not None and module_has_submodule(app.module, "handlers"):
             _import_all(f"{app.name}.handlers")
 

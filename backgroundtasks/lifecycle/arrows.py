@@ -67,6 +67,11 @@ def pause_waiting(run_id: UUID) -> bool:
     return bool(move(_one(run_id).filter(state=State.WAITING), State.PAUSED))
 
 
+def pause_pending(runs: QuerySet[TaskStatus]) -> int:
+    """Scheduled or queued → paused: after a restore nothing runs again by itself."""
+    return move(runs.filter(state__in=PENDING), State.PAUSED)
+
+
 def withdraw_pause(run_id: UUID) -> bool:
     """Pausing → running: its handler has not stopped yet."""
     return bool(move(_one(run_id).filter(state=State.PAUSING), State.RUNNING))

@@ -1,1 +1,1 @@
-"""Handlers that keep the installation itself in order."""
+"""What keeps the installation itself in order: backups, restoring, cleaning, health."""

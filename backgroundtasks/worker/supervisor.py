@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError
 
-from backgroundtasks import conf
+from backgroundtasks import closed, conf
 from backgroundtasks.engine import reaper
 from backgroundtasks.engine.cluster import Cluster
 from backgroundtasks.worker.keeper import Keeper
@@ -31,7 +31,7 @@ class Supervisor:
 
     def run(self) -> int:
         """
-        Work until SIGTERM or SIGINT.
+        Work until SIGTERM or SIGINT, or until the installation is closed; wait while it is.
 
         Returns:
             The exit code: 0 when everything stopped as it should; 1 when the sentinel died or
@@ -41,6 +41,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             # Only a flag: anything more in a signal handler can deadlock.
             signal.signal(number, self._ask)
+        self._wait_until_open()
+        if self._asked.is_set():
+            return 0
         # What is there now is shared with the workers and need not be looked at by their
         # garbage collectors.
         gc.collect()
@@ -48,12 +51,23 @@ class Supervisor:
         cluster.start()
         logger.info("workers.started workers=%s queues=%s", self._workers, ",".join(self._queues))
         keeper = Keeper()
-        while not self._asked.is_set() and cluster.is_alive:
+        while not self._asked.is_set() and cluster.is_alive and not closed.is_closed():
             self._asked.wait(keeper.round())
-        if not self._asked.is_set():
+        if closed.is_closed():
+            logger.warning(
+                "workers.closed; the command ends, started again it waits until it opens"
+            )
+        elif not self._asked.is_set():
             logger.critical("workers.sentinel_died; the command ends, start it again")
             return 1
         return self._stop(cluster)
+
+    def _wait_until_open(self) -> None:
+        """Wait, without the database, while the installation is closed for maintenance."""
+        if closed.is_closed():
+            logger.warning("workers.wait_closed; they start when manage.py maintenance off is run")
+        while closed.is_closed() and not self._asked.is_set():
+            self._asked.wait(conf.KEEPER_INTERVAL.total_seconds())
 
     def _ask(self, *_signal: Any) -> None:
         self._asked.set()

@@ -52,6 +52,7 @@ class TestReadyz:
         assert answer.json() == {
             "ready": True,
             "checks": {
+                "open": {"ok": True},
                 "database": {"ok": True},
                 "migrations": {"ok": True},
                 "workers": {"ok": True},
@@ -114,10 +115,11 @@ class TestReadyz:
         assert answer.json() == {
             "ready": False,
             "checks": {
+                "open": {"ok": True},
                 "database": {
                     "ok": False,
                     "advice": "The database does not answer (connection refused). "
                     "Start it, or mend DATABASE_URL.",
-                }
+                },
             },
         }

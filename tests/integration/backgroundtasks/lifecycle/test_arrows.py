@@ -59,6 +59,7 @@ WALKS: dict[str, tuple[State, Callable[[TaskStatus], Any]]] = {
     "request_cancel": (State.CANCELLING, lambda run: arrows.request_cancel(_all(run))),
     "request_pause": (State.PAUSING, lambda run: arrows.request_pause(run.pk)),
     "pause_waiting": (State.PAUSED, lambda run: arrows.pause_waiting(run.pk)),
+    "pause_pending": (State.PAUSED, lambda run: arrows.pause_pending(_all(run))),
     "withdraw_pause": (State.RUNNING, lambda run: arrows.withdraw_pause(run.pk)),
     "settle_paused": (
         State.PAUSED,
@@ -101,6 +102,7 @@ FEET = {
     "request_cancel": {State.RUNNING, State.PAUSING},
     "request_pause": {State.RUNNING},
     "pause_waiting": {State.WAITING},
+    "pause_pending": PENDING,
     "withdraw_pause": {State.PAUSING},
     "settle_paused": {State.PAUSING},
     "resume": {State.PAUSED},
