@@ -203,7 +203,8 @@ def visible_schedules(actor: Actor) -> QuerySet[Schedule]:
 
     Of a type whose runs a handler hides, these are one's own, and those with a visible run.
     """
-    schedules = Schedule.objects.filter(account_id=actor.account.pk).select_related("task")
+    schedules = Schedule.objects.filter(account_id=actor.account.pk)
+    schedules = schedules.select_related("task__owner")
     rule = _visibility(actor)
     if rule:
         runs = TaskStatus.objects.filter(rule, task_id=OuterRef("pk"))

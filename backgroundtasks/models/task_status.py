@@ -28,7 +28,9 @@ class TaskStatus(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    task = models.ForeignKey("backgroundtasks.Task", on_delete=models.CASCADE, related_name="runs")
+    task = models.ForeignKey(
+        "backgroundtasks.Task", on_delete=models.CASCADE, related_name="runs", db_index=False
+    )
     account = models.ForeignKey("backgroundtasks.Account", on_delete=models.CASCADE, db_index=False)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, db_index=False
@@ -152,6 +154,7 @@ class TaskStatus(models.Model):
                 condition=Q(state__in=_UNFINISHED),
                 name="run_list_unfinished",
             ),
+            models.Index(fields=["task", "position"], name="run_list_by_task"),
             models.Index(fields=["account", "task_type", "position"], name="run_list_by_type"),
             models.Index(
                 fields=["account", "state", "position", "temporary"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backgroundtasks.api.enterprise_tester import openapi as o
-from backgroundtasks.api.enterprise_tester import views
+from backgroundtasks.api.enterprise_tester import schedules, views
 from backgroundtasks.states import State
 
 _RUN = {
@@ -109,6 +109,36 @@ o.component(
     ),
 )
 o.component(
+    "BackgroundTaskSchedule",
+    o.entity(
+        {
+            "Id": o.GUID,
+            "Type": o.TEXT,
+            "Title": o.NULLABLE_TEXT,
+            "Owner": o.NULLABLE_TEXT,
+            "Parameters": {**o.OBJECT, "description": "Secrets are masked."},
+            "Labels": _LABELS,
+            "Expression": {**o.TEXT, "description": "Quartz cron, in UTC."},
+            "StartsAt": o.NULLABLE_MOMENT,
+            "EndsAt": o.NULLABLE_MOMENT,
+            "MaxRuns": {"type": ["integer", "null"], "minimum": 1},
+            "Overlap": {"type": "string", "enum": ["skip", "queue"]},
+            "Missed": {"type": "string", "enum": ["once", "skip"]},
+            "State": {"type": "string", "enum": ["active", "paused", "completed", "broken"]},
+            "Problem": {**o.NULLABLE_TEXT, "description": "Why it is broken."},
+            "NextAt": o.NULLABLE_MOMENT,
+            "LastAt": {**o.NULLABLE_MOMENT, "description": "The time that was served last."},
+            "LastRun": {**o.URL, "type": ["string", "null"]},
+            "RunsMade": o.COUNT,
+            "Generation": {**o.COUNT, "description": "Rises with edits and with runs."},
+            "CreatedAt": o.MOMENT,
+            "UpdatedAt": {**o.MOMENT, "description": "Moves with edits only."},
+            "Runs": o.URL,
+            "Self": o.URL,
+        }
+    ),
+)
+o.component(
     "Root",
     o.entity(
         {
@@ -191,6 +221,29 @@ o.describe(
     views.TaskTypes,
     "get",
     {200: o.entity({"Items": o.array_of(o.ref("BackgroundTaskType")), "Self": o.URL})},
+)
+_SCHEDULE = o.ref("BackgroundTaskSchedule")
+o.describe(schedules.Schedules, "get", {200: o.page_of("BackgroundTaskSchedule")}, query=o.ODATA)
+o.describe(
+    schedules.Schedules,
+    "post",
+    {201: _SCHEDULE},
+    body=schedules.ScheduleWrite,
+    refusals=(500,),
+)
+o.describe(schedules.ScheduleById, "get", {200: _SCHEDULE})
+o.describe(
+    schedules.ScheduleById, "put", {200: _SCHEDULE}, body=o.partial(schedules.ScheduleChange)
+)
+o.describe(schedules.ScheduleById, "delete", {204: None}, refusals=(409,))
+o.describe(schedules.PauseSchedule, "post", {200: _SCHEDULE}, refusals=(409,))
+o.describe(schedules.ResumeSchedule, "post", {200: _SCHEDULE})
+o.describe(schedules.RunSchedule, "post", {202: o.ref("BackgroundTask")}, refusals=(409, 500))
+o.describe(
+    schedules.RunsOfSchedule,
+    "get",
+    {200: _following("BackgroundTaskItem")},
+    query=o.KEYSET_ODATA,
 )
 o.describe(
     views.SystemInfo,

@@ -76,6 +76,18 @@ def children(request: Request, actor: Actor, parent_id: UUID) -> dict[str, Any]:
     return _page(request, runs, newest_first=_newest_first(request, default=False))
 
 
+def of_task(request: Request, actor: Actor, task_id: UUID) -> dict[str, Any]:
+    """
+    Return a page of the visible runs of a task, newest first; as `page` otherwise.
+
+    Raises:
+        Refused: a parameter that does not fit.
+    """
+    wanted = condition(request, TaskStatus, MEMBERS)
+    runs = queries.visible_runs_of_task(actor, task_id).filter(wanted)
+    return _page(request, runs, newest_first=_newest_first(request, default=True))
+
+
 def _page(request: Request, runs: QuerySet[TaskStatus], *, newest_first: bool) -> dict[str, Any]:
     wanted = read_slice(request, largest_skip=LARGEST_SKIP)
     total = runs.order_by()[: COUNTED + 1].count() if wanted.counted else None

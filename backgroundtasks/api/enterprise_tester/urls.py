@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.apps import apps
 
-from backgroundtasks.api.enterprise_tester import views
+from backgroundtasks.api.enterprise_tester import schedules, views
 from backgroundtasks.api.enterprise_tester.roots import register_root
 from backgroundtasks.api.routing import route
 
 _RUN = "api/backgroundtask/<str:public_id>"
+_SCHEDULE = "api/backgroundtaskschedule/<uuid:schedule_id>"
 
 urlpatterns = [
     route("api/backgroundtasks", views.BackgroundTasks, "backgroundtasks"),
@@ -21,6 +22,12 @@ urlpatterns = [
     route(f"{_RUN}/messages", views.Messages, "backgroundtask-messages"),
     route(f"{_RUN}/events", views.Events, "backgroundtask-events"),
     route("api/backgroundtasktypes", views.TaskTypes, "backgroundtasktypes"),
+    route("api/backgroundtaskschedules", schedules.Schedules, "backgroundtaskschedules"),
+    route(_SCHEDULE, schedules.ScheduleById, "backgroundtaskschedule"),
+    route(f"{_SCHEDULE}/pause", schedules.PauseSchedule, "backgroundtaskschedule-pause"),
+    route(f"{_SCHEDULE}/resume", schedules.ResumeSchedule, "backgroundtaskschedule-resume"),
+    route(f"{_SCHEDULE}/run", schedules.RunSchedule, "backgroundtaskschedule-run"),
+    route(f"{_SCHEDULE}/runs", schedules.RunsOfSchedule, "backgroundtaskschedule-runs"),
     route("api/systeminfo", views.SystemInfo, "systeminfo"),
     route("api", views.RootResource, "root"),
 ]
@@ -44,6 +51,14 @@ register_root(
     "backgroundtasktypes",
     ("GET",),
     description="What can be started, and by whom",
+)
+register_root(
+    "BackgroundTaskSchedules",
+    "Background Task Schedules",
+    "backgroundtaskschedules",
+    ("GET", "POST"),
+    description="Tasks that run again and again",
+    odata=True,
 )
 register_root(
     "SystemInfo",
