@@ -139,13 +139,21 @@ def _visibility(actor: Actor) -> Q:
     return Q(task_type__in=open_types) | some
 
 
+#: Of the runs of a task that has no schedule: the one that it was submitted with.
+_FIRST: Final = Q(
+    runs__retry_of__isnull=True, runs__scheduled_for__isnull=True, schedule__isnull=True
+)
+
+
 def visible_tasks(actor: Actor, *, task_type: str | None = None) -> QuerySet[Task]:
     """
     Return the tasks of the account whose runs the actor may see, each with its `place`.
 
+    Scheduled ones are left out: see `visible_schedules`.
+
     Tasks have no order of their own that an index knows; their first runs have.
     """
-    first = Q(runs__account_id=actor.account.pk, runs__retry_of__isnull=True)
+    first = Q(runs__account_id=actor.account.pk) & _FIRST
     if task_type is not None:
         first &= Q(runs__task_type=task_type)
     return _visible(actor, Task.objects.filter(first))
@@ -155,7 +163,7 @@ def find_tasks(actor: Actor, task_or_run: UUID) -> QuerySet[Task]:
     """Return the visible task of this id, or of the run of this id."""
     of_run = TaskStatus.objects.filter(pk=task_or_run).values_list("task_id", flat=True).first()
     tasks = Task.objects.filter(pk=of_run or task_or_run, account_id=actor.account.pk)
-    return _visible(actor, tasks.filter(runs__retry_of__isnull=True))
+    return _visible(actor, tasks.filter(_FIRST))
 
 
 def _visible(actor: Actor, tasks: QuerySet[Task]) -> QuerySet[Task]:
@@ -498,6 +506,35 @@ def operator_on(user: User, run_id: UUID, *, origin: str) -> Actor:
         return operator_in(user, account_id, origin=origin)
     except exceptions.AccountRefused:
         raise exceptions.RunNotFound(run_id) from None
+
+
+def operator_on_schedule(user: User, task_id: UUID, *, origin: str) -> Actor:
+    """
+    Return the user as an actor in the account of a schedule.
+
+    Raises:
+        ScheduleNotFound: unknown, deleted, or of an account that the user may not look into.
+    """
+    account_id = Schedule.objects.filter(pk=task_id).values_list("account_id", flat=True).first()
+    if account_id is None:
+        raise exceptions.ScheduleNotFound(task_id)
+    try:
+        return operator_in(user, account_id, origin=origin)
+    except exceptions.AccountRefused:
+        raise exceptions.ScheduleNotFound(task_id) from None
+
+
+def schedules_of_all(
+    user: User, *, account_id: UUID | None = None, states: Collection[str] = ()
+) -> QuerySet[Schedule]:
+    """Return the schedules of all accounts, or of one, for an operator, oldest first."""
+    accounts = accounts_of(user)
+    if account_id is not None:
+        accounts = accounts.filter(pk=account_id)
+    found = Schedule.objects.filter(account__in=accounts.order_by()).select_related("task__owner")
+    if states:
+        found = found.filter(state__in=states)
+    return found.order_by("created_at", "pk")
 
 
 def newest_runs(

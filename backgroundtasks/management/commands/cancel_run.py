@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backgroundtasks import operations, queries
 from backgroundtasks.management.operator_command import ORIGIN, operator
-from backgroundtasks.management.over_runs import OverRunsCommand
+from backgroundtasks.management.over_ids import OverIdsCommand
 
 
-class Command(OverRunsCommand):
+class Command(OverIdsCommand):
     """A waiting run at once, a running one at its next checkpoint."""
 
     help = "Cancel runs: waiting ones at once, running ones at their next checkpoint."

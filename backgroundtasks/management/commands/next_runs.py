@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils.dateparse import parse_datetime
 
 from backgroundtasks import clock
 from backgroundtasks.cron import CronInvalid, parse
+from backgroundtasks.management.moments import read_moment
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--after",
             metavar="ISO",
-            type=_moment,
+            type=read_moment,
             help="strictly after this time; UTC without a zone; now by default",
         )
         parser.add_argument(
@@ -50,16 +50,6 @@ class Command(BaseCommand):
                 break
             moment = following
             self.stdout.write(moment.isoformat().replace("+00:00", "Z"))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise ArgumentTypeError(f"{text!r} is no time such as 2026-03-01T04:00:00Z")
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _count(text: str) -> int:

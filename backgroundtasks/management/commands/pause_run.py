@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backgroundtasks import operations, queries
 from backgroundtasks.management.operator_command import ORIGIN, operator
-from backgroundtasks.management.over_runs import OverRunsCommand
+from backgroundtasks.management.over_ids import OverIdsCommand
 
 
-class Command(OverRunsCommand):
+class Command(OverIdsCommand):
     """A running one at its next safe checkpoint, one that waits for its children at once."""
 
     help = "Pause runs: running ones at their next safe checkpoint, waiting ones at once."

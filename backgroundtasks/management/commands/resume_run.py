@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backgroundtasks import operations, queries
 from backgroundtasks.management.operator_command import ORIGIN, operator
-from backgroundtasks.management.over_runs import OverRunsCommand
+from backgroundtasks.management.over_ids import OverIdsCommand
 
 
-class Command(OverRunsCommand):
+class Command(OverIdsCommand):
     """Each goes back to its queue, or simply on when it had not stopped yet."""
 
     help = "Resume paused runs: they go back to their queue."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backgroundtasks import operations, queries
 from backgroundtasks.management.operator_command import ORIGIN, operator
-from backgroundtasks.management.over_runs import OverRunsCommand
+from backgroundtasks.management.over_ids import OverIdsCommand
 
 
-class Command(OverRunsCommand):
+class Command(OverIdsCommand):
     """Each gets a new run; the finished one stays as it is."""
 
     help = "Start a new run of finished tasks; prints the new runs' ids."

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
 
-from backgroundtasks import operations, queries
+from backgroundtasks import operations
 from backgroundtasks.handlers import Actor
-from backgroundtasks.management.operator_command import (
-    ORIGIN,
-    OperatorCommand,
-    operator,
-    user_named,
-)
+from backgroundtasks.management import wished
+from backgroundtasks.management.operator_command import OperatorCommand
 from backgroundtasks.management.waiting import wait_for_end
 from backgroundtasks.states import GOOD
 
@@ -32,40 +26,18 @@ class Command(OperatorCommand):
     help = "Start a task; prints the run's id. With --wait: exit code 0 only if it ends well."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("task_type", metavar="TYPE", help="in any letter case")
-        parser.add_argument(
-            "--parameters",
-            default="{}",
-            metavar="JSON",
-            help="an object; - reads it from standard input, which keeps secrets out of sight",
-        )
-        parser.add_argument(
-            "--label",
-            action="append",
-            default=[],
-            dest="labels",
-            metavar="NAME=VALUE",
-            help="for people and their filters; may be given several times",
-        )
-        parser.add_argument("--user", help="who starts it (default: the first superuser)")
-        parser.add_argument("--account", type=UUID, help="id (default: the user's default one)")
+        wished.add_arguments(parser)
         parser.add_argument("--wait", action="store_true", help="until it has ended")
 
     def handle(
         self,
         *args: Any,
-        task_type: str,
-        parameters: str,
-        labels: list[str],
-        user: str | None,
-        account: UUID | None,
         wait: bool,
         **options: Any,
     ) -> None:
-        actor = queries.actor_of(user_named(user) if user else operator(), account, origin=ORIGIN)
-        submission = operations.submit(
-            actor, task_type, _parsed(parameters), labels=dict(map(_label, labels))
-        )
+        wish = wished.read(**options)
+        actor = wish.actor
+        submission = operations.submit(actor, wish.task_type, wish.parameters, labels=wish.labels)
         self.stdout.write(str(submission.run_id))
         self.stdout.flush()
         if wait:
@@ -86,23 +58,3 @@ class Command(OperatorCommand):
             raise CommandError(run.error or f"The run is {run.state}.")
         for warning in (run.result or {}).get("warnings", []):
             self.stderr.write(f"Warning: {warning}")
-
-
-def _label(text: str) -> tuple[str, str]:
-    """Return the name and the value of `name=value`."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise CommandError(f"--label is written NAME=VALUE, not {text!r}.", returncode=2)
-    return name, value
-
-
-def _parsed(parameters: str) -> dict[str, Any]:
-    """Return the JSON object that was given."""
-    text = sys.stdin.read() if parameters == "-" else parameters
-    try:
-        parsed = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"--parameters is no JSON: {error}.", returncode=2) from None
-    if not isinstance(parsed, dict):
-        raise CommandError('--parameters must be an object: {"Name": value}.', returncode=2)
-    return parsed

@@ -1,4 +1,4 @@
-"""The base of commands that do one thing to several runs."""
+"""The base of commands that do one thing to several runs or schedules."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from backgroundtasks import exceptions
 from backgroundtasks.management.operator_command import OperatorCommand
 
 
-class OverRunsCommand(OperatorCommand):
-    """Goes over the runs that are named; one that is refused stops none of the others."""
+class OverIdsCommand(OperatorCommand):
+    """Goes over what is named; one that is refused stops none of the others."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the ids."""
@@ -33,4 +33,4 @@ class OverRunsCommand(OperatorCommand):
 
     @abstractmethod
     def do(self, spelling: str) -> str:
-        """Do it to one run, named in any spelling; return the line that says so."""
+        """Do it to one, named in any spelling; return the line that says so."""
