@@ -27,7 +27,7 @@ from backgroundtasks.engine import process, wakeup
 from backgroundtasks.engine.batch import Batch
 from backgroundtasks.engine.executor import Execution, discard
 from backgroundtasks.engine.pulse import Pulse
-from backgroundtasks.lifecycle import arrows, store
+from backgroundtasks.lifecycle import arrows, families, store
 from backgroundtasks.lifecycle.rows import Claim, Fence
 from backgroundtasks.models import TaskStatus, Worker, conditions
 from backgroundtasks.states import GOOD
@@ -265,7 +265,10 @@ class Drainer:
         self._check(finishes, finished)
 
     def _check(self, finishes: Sequence[Finish], finished: frozenset[UUID]) -> None:
-        """Record the ends that came too late."""
+        """Record the ends that came too late, and look after who waited for the others."""
+        parents = {finish.parent_id for finish in finishes if finish.parent_id is not None}
+        if parents:
+            self.persist(lambda: families.look_after(parents))
         for finish in finishes:
             if finish.run_id in finished:
                 continue

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection
 
 from backgroundtasks import clock, conf, exceptions
+from backgroundtasks.engine import children
 from backgroundtasks.engine.cleaning import Cleaner, count
-from backgroundtasks.handlers import Outcome, TaskFailed, permissions, registry
+from backgroundtasks.handlers import Child, Outcome, TaskFailed, permissions, registry
 from backgroundtasks.handlers.actor import actor_of
 from backgroundtasks.handlers.context import (
     Cancelled,
@@ -23,15 +24,16 @@ from backgroundtasks.handlers.context import (
     Paused,
     TaskContext,
     TimedOut,
+    Waiting,
     WorkerStopping,
 )
-from backgroundtasks.lifecycle import arrows
+from backgroundtasks.lifecycle import arrows, families
 from backgroundtasks.lifecycle.rows import ClaimedRun, Fence, Finish
 from backgroundtasks.models import AttemptOutcome, TaskStatus
 from backgroundtasks.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import timedelta
     from typing import Protocol
     from uuid import UUID
@@ -93,6 +95,8 @@ class Execution:
             attempt=run.attempt,
             memory=run.memory,
         )
+        #: Key to run of the children that are known to this attempt; None: not looked up yet.
+        self._started: dict[str, UUID] | None = None
         self._stop_flag = stop_flag
         self._persist = persist
         self._clean = Cleaner(run.parameters)
@@ -116,6 +120,8 @@ class Execution:
             self._stop()
         except Paused:
             self._pause()
+        except Waiting as wait:
+            self._wait(progress=wait.progress)
         except LeaseLost:
             logger.warning("run.lease_lost run_id=%s attempt=%s", self.run.id, self.run.attempt)
         except TimedOut:
@@ -163,6 +169,56 @@ class Execution:
     def remember(self, memory: dict[str, Any]) -> None:
         """Store the run's memory."""
         self._persist(lambda: arrows.remember(self.fence, memory))
+
+    def start_child(
+        self,
+        task_type: str,
+        parameters: dict[str, Any],
+        *,
+        key: str,
+        title: str,
+        labels: Mapping[str, str] | None,
+    ) -> UUID:
+        """Start a child of the run, or find the one that an earlier attempt started."""
+        if connection.in_atomic_block:
+            # It would keep the run's row, and with it the pulse and every cancel, waiting.
+            raise RuntimeError("Children are started outside of transactions.")
+        if self._started is None:
+            self._started = {child.key: child.run_id for child in self.children()}
+        if key not in self._started:
+            number = len(self._started)
+            self._started[key] = self._persist(
+                lambda: children.starter()(
+                    self.fence,
+                    _actor(self.run.owner_id, self.run.account_id),
+                    task_type,
+                    parameters,
+                    key=key,
+                    number=number,
+                    title=title,
+                    labels=labels,
+                )
+            )
+        return self._started[key]
+
+    def children(self) -> list[Child]:
+        """Return the children of the run, in the order of their start."""
+        found = TaskStatus.objects.filter(parent_id=self.run.id).values_list(
+            "child_number", "child_key", "pk", "task_type", "state", "result", "error"
+        )
+        return [
+            Child(
+                key=key,
+                run_id=run_id,
+                task_type=task_type,
+                state=State(state),
+                result=(result or {}).get("values") or {},
+                error=error,
+            )
+            for _, key, run_id, task_type, state, result, error in self._persist(
+                lambda: sorted(found.all(), key=lambda row: row[0])
+            )
+        ]
 
     def stopping(self, *, safe: bool) -> type[Interrupted] | None:
         """Return why the run must stop here, or None."""
@@ -263,6 +319,7 @@ class Execution:
             total=total,
             text=self.run.text if text is None else text,
             retention=self._retention,
+            parent_id=self.run.parent_id,
         )
 
     def _crashed(self, error: BaseException) -> None:
@@ -362,6 +419,16 @@ class Execution:
         self._stand_down(
             error="Paused at a safe checkpoint.", outcome=AttemptOutcome.PAUSED, to=State.PAUSED
         )
+
+    def _wait(self, *, progress: bool) -> None:
+        """Let go of the run until its children have ended."""
+        self._store_progress()
+        waits = partial(arrows.wait, self.fence, progress=progress)
+        if not self._write(State.WAITING, waits):
+            self._pause()  # or what else somebody asked for
+            return
+        # The last child may have ended before the run waited.
+        self._persist(lambda: families.look_after([self.run.id], at_once=True))
 
     def _stand_down(self, *, error: str, outcome: AttemptOutcome, to: State) -> None:
         """

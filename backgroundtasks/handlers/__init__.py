@@ -8,6 +8,7 @@ See `docs/howto/write_a_handler.md`.
 
 from backgroundtasks.handlers import permissions, registry
 from backgroundtasks.handlers.actor import Actor
+from backgroundtasks.handlers.children import Child
 from backgroundtasks.handlers.context import Interrupted, TaskContext
 from backgroundtasks.handlers.handler import TaskHandler
 from backgroundtasks.handlers.outcome import Outcome, TaskFailed
@@ -16,6 +17,7 @@ from backgroundtasks.handlers.secrets import SecretField
 
 __all__ = [
     "Actor",
+    "Child",
     "Interrupted",
     "Outcome",
     "Resource",

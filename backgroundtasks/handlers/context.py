@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from backgroundtasks.handlers.children import checked_key
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
+
+    from backgroundtasks.handlers.children import Child
 
 
 class Interrupted(BaseException):
@@ -37,6 +42,15 @@ class Paused(Interrupted):
     """Somebody paused the run; it goes on in another attempt when somebody resumes it."""
 
 
+class Waiting(Interrupted):
+    """The run lets go of its worker until its children have ended."""
+
+    def __init__(self, *, progress: bool = True) -> None:
+        super().__init__()
+        #: The children's progress becomes that of the run.
+        self.progress = progress
+
+
 class Channel(Protocol):
     """What the engine does for a context."""
 
@@ -48,6 +62,20 @@ class Channel(Protocol):
 
     def stopping(self, *, safe: bool) -> type[Interrupted] | None:
         """Return why the run must stop, or None."""
+
+    def start_child(
+        self,
+        task_type: str,
+        parameters: dict[str, Any],
+        *,
+        key: str,
+        title: str,
+        labels: Mapping[str, str] | None,
+    ) -> UUID:
+        """Start a child, or find the one of this key; return its run's id."""
+
+    def children(self) -> list[Child]:
+        """Return the children of the run, in the order of their start."""
 
 
 class TaskContext:
@@ -145,3 +173,64 @@ class TaskContext:
         """
         self.memory.update(values)
         self._channel.remember(self.memory)
+
+    def start_child(
+        self,
+        task_type: str,
+        parameters: dict[str, Any] | None = None,
+        *,
+        key: str,
+        title: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> UUID:
+        """
+        Start a run of its own, at most once per key.
+
+        A later attempt that comes here again gets the run that was started before. It belongs
+        to the same owner and account, who must be allowed to start it. Call it outside of
+        transactions.
+
+        Args:
+            task_type: In any letter case.
+            parameters: As a caller sends them.
+            key: This handler's name for it, 1 to 100 characters: `page-7`.
+            title: For people; the handler's own by default.
+            labels: Name to value, for people and their filters.
+
+        Returns:
+            The id of its run.
+
+        Raises:
+            Interrupted: cancelled, or no longer ours. Let it pass.
+            TaskTypeUnknown, ParametersInvalid, LabelsInvalid, PermissionRefused,
+            SubmissionRefused, SubmissionFailed, ExclusiveRunExists: as for any submission.
+            RunConflict: it would wait for ever for an exclusive key that a run above it holds.
+        """
+        return self._channel.start_child(
+            task_type, parameters or {}, key=checked_key(key), title=title, labels=labels
+        )
+
+    def children(self) -> list[Child]:
+        """Return the children that this and earlier attempts started, in that order."""
+        return self._channel.children()
+
+    def wait_for_children(self, *, progress: bool = True) -> list[Child]:
+        """
+        Return the children when all of them have ended; until then let go of the worker.
+
+        The handler is called anew, in another attempt, when the last child has ended; with
+        `memory` and `start_child` it comes to the same place, and passes. That is no failure
+        and safe by definition, also for handlers that are not idempotent: nothing may be left
+        half done here. A child that failed does not raise: look at its state.
+
+        Args:
+            progress: Meanwhile the run shows the progress of its children together.
+
+        Raises:
+            Interrupted: not all have ended; or as `checkpoint(safe=True)`. Let it pass.
+        """
+        self.checkpoint(safe=True)
+        children = self.children()
+        if not all(child.has_ended for child in children):
+            raise Waiting(progress=progress)
+        return children

@@ -12,22 +12,27 @@ traceback.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from backgroundtasks import exceptions
+from backgroundtasks.handlers import registry
+from backgroundtasks.handlers.children import Child
 from backgroundtasks.handlers.context import (
     Cancelled,
     Interrupted,
     Paused,
     TaskContext,
+    Waiting,
     WorkerStopping,
 )
 from backgroundtasks.handlers.outcome import Outcome, TaskFailed
 from backgroundtasks.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from django.contrib.auth.models import User
 
     from backgroundtasks.handlers.handler import TaskHandler
@@ -43,12 +48,26 @@ class Said:
     parameters: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A child that the handler started in this attempt."""
+
+    key: str
+    #: As its handler spells it.
+    task_type: str
+    #: As the handler gave them; they are valid.
+    parameters: dict[str, Any]
+    title: str
+    labels: dict[str, str]
+    run_id: UUID
+
+
 @dataclass(slots=True)
 class Performed:
     """What became of the attempt."""
 
     #: `succeeded`, `warned`, `failed`, `cancelled`; `queued` when it stopped with its worker,
-    #: `paused` when it was paused.
+    #: `paused` when it was paused, `waiting` when it waits for its children.
     state: State = State.RUNNING
     #: The outcome's values, as they come back from JSON.
     result: dict[str, Any] = field(default_factory=dict)
@@ -62,6 +81,8 @@ class Performed:
     progress: tuple[int, int | None, str | None] | None = None
     #: What the next attempt finds in `context.memory`.
     memory: dict[str, Any] = field(default_factory=dict)
+    #: The children that it started and that `children` did not know, in that order.
+    children: list[Started] = field(default_factory=list)
 
 
 def perform(
@@ -75,6 +96,7 @@ def perform(
     cancel_after: int | None = None,
     stop_after: int | None = None,
     pause_after: int | None = None,
+    children: Mapping[str, Outcome | TaskFailed] | None = None,
 ) -> Performed:
     """
     Do one attempt of a handler, here and now.
@@ -88,6 +110,8 @@ def perform(
         memory: What earlier attempts remembered; pass `Performed.memory` on to try resuming.
         cancel_after: Cancel at the checkpoint after so many passed ones (0: at the first).
         stop_after: Stop the worker instead, at a checkpoint that is safe.
+        children: How children ended that an earlier attempt started, by their keys: what they
+            returned or raised. Others that it starts are queued.
         pause_after: Pause the run instead, likewise; only a handler that is `pausable`.
 
     Raises:
@@ -98,7 +122,12 @@ def perform(
     if pause_after is not None and not handler.pausable:
         raise exceptions.NotPausable(handler.task_type)
     given = handler.stored(handler.validated(parameters or {}))
-    channel = _Channel(cancel_after=cancel_after, stop_after=stop_after, pause_after=pause_after)
+    channel = _Channel(
+        cancel_after=cancel_after,
+        stop_after=stop_after,
+        pause_after=pause_after,
+        ended=children or {},
+    )
     context = TaskContext(
         channel,
         run_id=uuid4(),
@@ -108,7 +137,7 @@ def perform(
         attempt=attempt,
         memory=memory,
     )
-    performed = Performed(messages=channel.said)
+    performed = Performed(messages=channel.said, children=channel.started)
     try:
         outcome = handler().perform(context, handler.loaded(_through_json(given))) or Outcome()
     except TaskFailed as failure:
@@ -118,6 +147,8 @@ def perform(
         performed.state = State.CANCELLED
     except Paused:
         performed.state = State.PAUSED
+    except Waiting:
+        performed.state = State.WAITING
     except Interrupted:
         performed.state = State.QUEUED
     else:
@@ -133,9 +164,16 @@ class _Channel:
     """Plays the engine: keeps what is said, and interrupts at the checkpoint that was ordered."""
 
     def __init__(
-        self, *, cancel_after: int | None, stop_after: int | None, pause_after: int | None
+        self,
+        *,
+        cancel_after: int | None,
+        stop_after: int | None,
+        pause_after: int | None,
+        ended: Mapping[str, Outcome | TaskFailed],
     ) -> None:
         self.said: list[Said] = []
+        self.started: list[Started] = []
+        self._ended = {key: _child(key, end) for key, end in ended.items()}
         self._passed = 0
         self._cancel_after = cancel_after
         self._stop_after = stop_after
@@ -160,6 +198,46 @@ class _Channel:
         if safe and self._pause_after is not None and passed >= self._pause_after:
             return Paused
         return None
+
+    def start_child(
+        self,
+        task_type: str,
+        parameters: dict[str, Any],
+        *,
+        key: str,
+        title: str,
+        labels: Mapping[str, str] | None,
+    ) -> UUID:
+        """Refuse what a submission would refuse, and write the child down, once per key."""
+        handler = registry.get(task_type)
+        if key in self._ended:
+            self._ended[key] = replace(self._ended[key], task_type=handler.task_type)
+        known = {child.key: child.run_id for child in self.children()}
+        if key not in known:
+            validated = handler.validated(_through_json(parameters))
+            handler.stored(validated)
+            self.started.append(
+                Started(
+                    key, handler.task_type, parameters, title, dict(labels or {}), run_id=uuid4()
+                )
+            )
+            return self.started[-1].run_id
+        return known[key]
+
+    def children(self) -> list[Child]:
+        """Return the children that ended as the test says, then those of this attempt."""
+        queued = [
+            Child(child.key, child.run_id, child.task_type, State.QUEUED) for child in self.started
+        ]
+        return [*self._ended.values(), *queued]
+
+
+def _child(key: str, end: Outcome | TaskFailed) -> Child:
+    """Return a child that ended so."""
+    if isinstance(end, TaskFailed):
+        return Child(key, uuid4(), "", State.FAILED, error=str(end))
+    state = State.WARNED if end.warnings else State.SUCCEEDED
+    return Child(key, uuid4(), "", state, _through_json(dict(end.result)))
 
 
 def _through_json(value: dict[str, Any]) -> dict[str, Any]:

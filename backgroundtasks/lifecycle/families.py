@@ -17,13 +17,15 @@ from django.db.models import Case, Exists, F, OuterRef, QuerySet, Subquery, Sum,
 from django.db.models.functions import Greatest, Now
 
 from backgroundtasks.lifecycle import store
-from backgroundtasks.lifecycle.moving import changed, move
+from backgroundtasks.lifecycle.moving import changed, fenced, move
 from backgroundtasks.models import TaskStatus, conditions
 from backgroundtasks.states import FINAL, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from uuid import UUID
+
+    from backgroundtasks.lifecycle.rows import Fence
 
 #: Parents looked after at once.
 _MOST: Final = 500
@@ -32,18 +34,46 @@ _FRESH: Final = timedelta(seconds=0.5)
 _UNFINISHED: Final = [state.value for state in State if state not in FINAL]
 
 
-def look_after(parents: Collection[UUID]) -> int:
+def hold(fence: Fence) -> State | None:
+    """
+    Keep others from moving a run until the current transaction ends; return where it stands.
+
+    None: its fence has fallen.
+    """
+    locked = fenced(fence).select_for_update(no_key=True)
+    return next((State(value) for value in locked.values_list("state", flat=True)), None)
+
+
+def find_child(parent_id: UUID, key: str) -> UUID | None:
+    """Return the child that was started with this key."""
+    found = TaskStatus.objects.filter(parent_id=parent_id, child_key=key)
+    return found.values_list("pk", flat=True).first()
+
+
+def holds_above(run_id: UUID, exclusive_key: str) -> bool:
+    """Return whether the run, or one above it, has the exclusive key."""
+    above: UUID | None = run_id
+    while above is not None:
+        found = TaskStatus.objects.filter(pk=above).values_list("parent_id", "exclusive_key")
+        above, key = found.first() or (None, None)
+        if key == exclusive_key:
+            return True
+    return False
+
+
+def look_after(parents: Collection[UUID], *, at_once: bool = False) -> int:
     """
     Waiting → queued, for those of the runs whose children have all ended.
 
-    The others' progress is brought up to date, unless that was done a moment ago.
+    The others' progress is brought up to date, unless (without `at_once`) that was done a
+    moment ago.
 
     Returns:
         How many were queued.
     """
     waiting = TaskStatus.objects.filter(pk__in=parents, state=State.WAITING)
     woken = _wake(waiting)
-    _sum_up(waiting.filter(modified_at__lt=Now() - _FRESH))
+    _sum_up(waiting if at_once else waiting.filter(modified_at__lt=Now() - _FRESH))
     return woken
 
 

@@ -142,6 +142,7 @@ CLAIMED_COLUMNS: Final = (
     "interruptions",
     "batchable",
     "exclusive_key",
+    "parent_id",
     "processed",
     "total",
     "text",
@@ -162,6 +163,7 @@ class ClaimedRun:
     interruptions: int
     batchable: bool
     exclusive_key: str | None
+    parent_id: UUID | None
     processed: int
     total: int
     text: str
@@ -182,6 +184,8 @@ class Finish:
     total: int
     text: str
     retention: timedelta
+    #: The run that may wait for this one.
+    parent_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,6 +223,8 @@ def _claimed(row: Sequence[Any]) -> ClaimedRun:
     values = dict(zip(CLAIMED_COLUMNS, row, strict=False))
     for name in ("id", "task_id", "account_id"):
         values[name] = UUID(values[name])
+    if values["parent_id"] is not None:
+        values["parent_id"] = UUID(values["parent_id"])
     values["batchable"] = bool(values["batchable"])
     values["memory"] = json.loads(values["memory"]) if values["memory"] else None
     return ClaimedRun(**values, parameters=json.loads(row[len(CLAIMED_COLUMNS)]))

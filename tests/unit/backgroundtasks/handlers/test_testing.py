@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rest_framework import serializers
 
-from backgroundtasks.exceptions import ParametersInvalid
+from backgroundtasks.exceptions import NotPausable, ParametersInvalid
 from backgroundtasks.handlers import Outcome, SecretField, TaskContext, TaskFailed, TaskHandler
 from backgroundtasks.handlers.testing import Said, perform
 from backgroundtasks.states import State
@@ -93,6 +93,63 @@ def test_goes_on_where_a_stopped_worker_left_it() -> None:
     assert first.memory == {"step": 2}
     assert second.state == State.SUCCEEDED
     assert second.progress == (3, 3, "step 2")
+
+
+def test_pauses_where_the_handler_says_that_it_may() -> None:
+    class Pausable(Steps):
+        pausable = True
+
+    first = perform(Pausable, pause_after=2)
+    second = perform(Pausable, attempt=2, memory=first.memory)
+
+    assert (first.state, first.memory) == (State.PAUSED, {"step": 2})
+    assert second.state == State.SUCCEEDED
+    with pytest.raises(NotPausable):
+        perform(Steps, pause_after=2)
+
+
+class Parent(TaskHandler):
+    """Not registered: it names no task type."""
+
+    def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
+        for key in ("a", "b"):
+            context.start_child("Noop", key=key, title=key.upper(), labels={"l": key})
+        children = context.wait_for_children()
+        context.start_child("Noop", key="after")
+        return Outcome(
+            result={child.key: [child.state, child.error, child.task_type] for child in children}
+        )
+
+
+def test_children_are_written_down_and_waited_for() -> None:
+    run = perform(Parent)
+
+    assert run.state == State.WAITING
+    assert [(c.key, c.task_type, c.parameters, c.title, c.labels) for c in run.children] == [
+        ("a", "Noop", {}, "A", {"l": "a"}),
+        ("b", "Noop", {}, "B", {"l": "b"}),
+    ]
+
+
+def test_children_end_as_the_test_says() -> None:
+    run = perform(
+        Parent,
+        attempt=2,
+        children={"a": Outcome(warnings=["Careful."]), "b": TaskFailed("No.")},
+    )
+
+    assert run.state == State.SUCCEEDED
+    assert run.result == {"a": ["warned", "", "Noop"], "b": ["failed", "No.", "Noop"]}
+    assert [child.key for child in run.children] == ["after"]
+
+
+def test_refuses_a_child_that_a_submission_would_refuse() -> None:
+    class Careless(TaskHandler):
+        def perform(self, context: TaskContext, parameters: dict[str, Any]) -> None:
+            context.start_child("Work", {"Bogus": 1}, key="a")
+
+    with pytest.raises(ParametersInvalid):
+        perform(Careless)
 
 
 def test_an_accident_comes_through() -> None:
