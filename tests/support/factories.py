@@ -13,7 +13,7 @@ from factory.django import DjangoModelFactory
 from backgroundtasks import clock, queries
 from backgroundtasks.handlers import Actor
 from backgroundtasks.models import Account, Membership, Task, TaskStatus
-from backgroundtasks.states import FINAL, HELD, STANDING, State
+from backgroundtasks.states import FINAL, GOOD, HELD, STANDING, State
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -86,7 +86,7 @@ def run(state: State = State.QUEUED, *, owner: Actor | None = None, **values: An
     if state in FINAL:
         implied = {"attempt": 1, "started_at": now, "finished_at": now}
         implied["expires_at"] = now + timedelta(days=90)
-    if state in {State.FAILED, State.CANCELLED, State.LOST}:
+    if state in FINAL - GOOD:
         implied["error"] = f"It {state}."
     return TaskStatus.objects.create(
         task=task,

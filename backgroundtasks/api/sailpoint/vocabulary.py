@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
 from backgroundtasks.api import json_schema
-from backgroundtasks.handlers import SecretField, registry
+from backgroundtasks.handlers import SecretField, TaskHandler, registry
 from backgroundtasks.states import GOOD, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from backgroundtasks.handlers import TaskHandler
     from backgroundtasks.models import TaskStatus
 
 SUCCESS: Final = "SUCCESS"
@@ -190,7 +189,7 @@ def represent(row: Row, said: Iterable[Said], *, title_case: bool = False) -> di
         "type": TYPES.get(row.origin, QUEUED_TASK),
         "uniqueName": row.title or definition.title,
         "description": definition.title,
-        "parentName": row.parent_title or _title(row.parent_type),
+        "parentName": _parent_name(row),
         "launcher": row.owner or SYSTEM,
         "target": _target(row.resource),
         "created": moment(row.queued_at),
@@ -286,6 +285,8 @@ class _Definition:
 
     handler: type[TaskHandler] | None
     title: str
+    #: No run of it is hidden from any member of its account.
+    is_open: bool
     #: `taskDefinitionSummary`; None without a handler: the member is left out.
     summary: dict[str, Any] | None
 
@@ -301,13 +302,18 @@ def _definition(task_type: str) -> _Definition:
         known = _definitions[task_type] = _Definition(
             handler,
             handler.title() if handler else task_type,
+            handler is not None and handler.visible_to.__func__ is TaskHandler.visible_to.__func__,  # type: ignore[attr-defined]
             _summary(handler) if handler else None,
         )
     return known
 
 
-def _title(task_type: str | None) -> str | None:
-    return None if task_type is None else _definition(task_type).title
+def _parent_name(row: Row) -> str | None:
+    """Return what the parent is called; its own title only where everybody may see such runs."""
+    if row.parent_type is None:
+        return None
+    definition = _definition(row.parent_type)
+    return (row.parent_title if definition.is_open else "") or definition.title
 
 
 def _summary(handler: type[TaskHandler]) -> dict[str, Any]:

@@ -1,0 +1,185 @@
+"""Each dialect as a reader of runs: what it says of one, as facts that all of them know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import UUID
+
+from django.contrib.auth.models import User
+
+from backgroundtasks.api.astra import identities
+from backgroundtasks.states import PENDING
+
+if TYPE_CHECKING:
+    from backgroundtasks.models import TaskStatus
+    from tests.support.http import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What every dialect says of a run, in its own words and units."""
+
+    run_id: UUID
+    #: It ended as its owner wished; None: it has not ended.
+    well: bool | None
+    #: Of a hundred, cut to a whole number.
+    percent: int
+    #: To the second: one dialect has no finer times.
+    queued: datetime
+    started: datetime | None
+    finished: datetime | None
+    #: Why it did not end well; "" otherwise.
+    why: str
+    #: Who started it; None where the dialect says it in lists alone.
+    owner: str | None
+
+
+class Dialect(Protocol):
+    """One vendor's API."""
+
+    name: str
+
+    def path(self, caller: Caller, run: TaskStatus) -> str:
+        """Return where a run is, for this caller."""
+
+    def list_path(self, caller: Caller) -> str:
+        """Return where the caller's runs are."""
+
+    def items(self, body: Any) -> list[Any]:
+        """Return the runs of a list's body."""
+
+    def facts(self, item: Any) -> Facts:
+        """Return what a representation says, alone or in a list."""
+
+
+class EnterpriseTester:
+    """Public ids with a prefix, progress as a fraction, times in whole seconds."""
+
+    name = "Enterprise Tester"
+
+    def path(self, caller: Caller, run: TaskStatus) -> str:
+        return f"/api/backgroundtask/{run.task_type.lower()}-{run.pk}"
+
+    def list_path(self, caller: Caller) -> str:
+        return "/api/backgroundtasks?$top=1000"
+
+    def items(self, body: Any) -> list[Any]:
+        return list(body["Items"])
+
+    def facts(self, item: Any) -> Facts:
+        ended = "FinishedAt" in item
+        # It shows the time of queueing until a worker begins.
+        begun = item["State"] not in PENDING or item["StartedAt"] != item["QueuedAt"]
+        return Facts(
+            run_id=UUID(item["Id"][-36:]),
+            well=item["Complete"] if ended else None,
+            percent=_cut(item["ProgressInPercent"] * 100),
+            queued=_second(item["QueuedAt"]),
+            started=_second(item["StartedAt"]) if begun else None,
+            finished=_second(item["FinishedAt"]) if ended else None,
+            why=item.get("Error", ""),
+            owner=item.get("Owner"),
+        )
+
+
+class SailPoint:
+    """One of its versions: ids without dashes, whole percents, the reason as the last message."""
+
+    def __init__(self, base: str) -> None:
+        self.name = f"SailPoint {base}"
+        self._base = base
+
+    def path(self, caller: Caller, run: TaskStatus) -> str:
+        return f"{self._base}/{run.pk.hex}"
+
+    def list_path(self, caller: Caller) -> str:
+        return self._base
+
+    def items(self, body: Any) -> list[Any]:
+        return list(body)
+
+    def facts(self, item: Any) -> Facts:
+        status = (item["completionStatus"] or "").upper()
+        well = status in {"SUCCESS", "WARNING"} if status else None
+        return Facts(
+            run_id=UUID(item["id"]),
+            well=well,
+            percent=item["percentComplete"],
+            queued=_second(item["created"]),
+            started=_second(item["launched"]),
+            finished=_second(item["completed"]),
+            why=item["messages"][-1]["localizedText"]["message"] if well is False else "",
+            owner=item["launcher"],
+        )
+
+
+class Astra:
+    """Below an account, percents with decimals, users as identifiers, nothing that is null."""
+
+    name = "Astra"
+
+    def path(self, caller: Caller, run: TaskStatus) -> str:
+        return f"/accounts/{caller.actor.account.pk}/core/v1/tasks/{run.pk}"
+
+    def list_path(self, caller: Caller) -> str:
+        return f"/accounts/{caller.actor.account.pk}/core/v1/tasks"
+
+    def items(self, body: Any) -> list[Any]:
+        return list(body["items"])
+
+    def facts(self, item: Any) -> Facts:
+        ends = {"completed": True, "failed": False, "cancelled": False}
+        well = ends.get(item["state"])
+        users = {identities.of_user(user.pk): user.username for user in User.objects.all()}
+        return Facts(
+            run_id=UUID(item["id"]),
+            well=well,
+            percent=_cut(item.get("percentDone", 0)),
+            queued=_second(item["metadata"]["creationTimestamp"]),
+            started=_second(item.get("startTime")),
+            finished=_second(item.get("endTime")),
+            why=item["stateDetails"][0]["detail"] if well is False else "",
+            owner=users[item["userID"]],
+        )
+
+
+#: A dialect that is not here is not asked: add it.
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    EnterpriseTester(),
+    SailPoint("/task-status/v1"),
+    SailPoint("/beta/task-status"),
+    Astra(),
+)
+
+
+def one(dialect: Dialect, caller: Caller, run: TaskStatus) -> Facts | None:
+    """Return what a dialect says of a run; None when it knows none."""
+    answer = caller.get(dialect.path(caller, run))
+    if answer.status_code == 404:
+        return None
+    assert answer.status_code == 200, (dialect.name, answer.content)
+    return dialect.facts(answer.json())
+
+
+def listed(dialect: Dialect, caller: Caller) -> dict[UUID, Facts]:
+    """Return what a dialect says of every run that the caller sees."""
+    answer = caller.get(dialect.list_path(caller))
+    assert answer.status_code == 200, (dialect.name, answer.content)
+    found = [dialect.facts(item) for item in dialect.items(answer.json())]
+    assert len({facts.run_id for facts in found}) == len(found), dialect.name
+    return {facts.run_id: facts for facts in found}
+
+
+def _cut(percent: float) -> int:
+    return int(round(percent, 6))
+
+
+def _second(text: str | None) -> datetime | None:
+    """Return a time in any dialect's spelling, to the second."""
+    return (
+        None
+        if text is None
+        else datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+    )
