@@ -205,7 +205,13 @@ def poll(api: httpx.Client, run: str) -> dict[str, Any]:
 def test_the_handler_of_the_page_has_at_most_25_lines() -> None:
     files = dict(FILES.findall(PAGE.read_text()))
 
-    assert set(files) == {"library/handlers/count_words.py", "library/tests.py"}
+    assert set(files) == {
+        "library/handlers/count_words.py",
+        "library/handlers/count_pages.py",
+        "library/handlers/count_shelf.py",
+        "library/tests.py",
+        "library/test_more.py",
+    }
     assert len(files["library/handlers/count_words.py"].strip().splitlines()) <= 25
 
 
@@ -214,11 +220,11 @@ def test_the_project_passes_djangos_checks_and_needs_no_migration(host: Host) ->
     host.done("makemigrations", "--check", "--dry-run", "backgroundtasks")
 
 
-def test_the_test_of_the_page_passes(host: Host) -> None:
+def test_the_tests_of_the_page_pass(host: Host) -> None:
     finished = host.manage("test", "library")
 
     assert finished.returncode == 0, finished.stderr
-    assert "Ran 2 tests" in finished.stderr
+    assert "Ran 5 tests" in finished.stderr
 
 
 def test_a_task_is_started_watched_and_finished_over_http(
@@ -237,6 +243,23 @@ def test_a_task_is_started_watched_and_finished_over_http(
     assert ended["Id"].startswith("countwords-")
     assert page.status_code == 200
     assert "&quot;Words&quot;: 40" in page.text
+
+
+def test_a_task_starts_others_and_waits_for_them_with_one_worker(api: httpx.Client) -> None:
+    answer = api.post(
+        "/api/backgroundtasks",
+        json={
+            "Type": "CountShelf",
+            "Parameters": {"Books": {"Hamlet": "to be or not", "Emma": "handsome clever"}},
+        },
+    )
+    assert answer.status_code == 202, answer.text
+
+    run = answer.headers["Location"]
+    ended = wait_for(lambda: (body := poll(api, run))["Complete"] and body, "the end")
+
+    # The words of both, as the children counted them.
+    assert (ended["ProcessedElements"], ended["TotalElements"]) == (6, 6)
 
 
 def test_a_running_task_is_cancelled(api: httpx.Client) -> None:
