@@ -96,7 +96,7 @@ class _Unnumbered(Problem):
 
 def not_found() -> Problem:
     """Return the one answer for a task that is unknown, foreign or invisible."""
-    return Problem(NOT_FOUND, "There is no such task, or you may not see it.")
+    return Problem(NOT_FOUND, "There is nothing here, or nothing that you may see.")
 
 
 def collection_not_found() -> Problem:

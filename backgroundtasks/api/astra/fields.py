@@ -305,15 +305,30 @@ class _AnyLabel(Func):
         labels, value = self.source_expressions
         source, first = compiler.compile(labels)
         text, second = compiler.compile(value)
-        postgres = connection.vendor == "postgresql"
-        each = "jsonb_each_text" if postgres else "json_each"
-        part = f"label.{self._part}" + (' COLLATE "C"' if postgres else "")
-        if self._how == "in":
-            test = f"{'strpos' if postgres else 'instr'}({part}, {text}) > 0"
-        else:
-            test = f"{part} {_SQL[self._how]} {text}"
-        sql = f"EXISTS (SELECT 1 FROM {each}({source}) AS label WHERE {test})"  # noqa: S608 - of constants
-        return sql, (*first, *second)
+        write = _label_on_postgres if connection.vendor == "postgresql" else _label_on_sqlite
+        return write(source, self._part, self._how, text), (*first, *second)
+
+
+def _label_on_sqlite(source: str, part: str, how: str, text: str) -> str:
+    test = f"instr(label.{part}, {text}) > 0"
+    if how != "in":
+        test = f"label.{part} {_SQL[how]} {text}"
+    return f"EXISTS (SELECT 1 FROM json_each({source}) AS label WHERE {test})"  # noqa: S608 - of constants
+
+
+def _label_on_postgres(source: str, part: str, how: str, text: str) -> str:
+    if how == "eq":
+        # Several times as fast as to open each row's labels.
+        if part == "key":
+            return f"jsonb_exists({source}, {text})"
+        return (
+            f"jsonb_path_exists({source}, '$.* ? (@ == $text)', "
+            f"jsonb_build_object('text', {text}::text))"
+        )
+    test = f"strpos(label.{part}, {text}) > 0"
+    if how != "in":
+        test = f'label.{part} COLLATE "C" {_SQL[how]} {text}'
+    return f"EXISTS (SELECT 1 FROM jsonb_each_text({source}) AS label WHERE {test})"  # noqa: S608 - of constants
 
 
 _SQL: Final = {"eq": "=", "lt": "<", "gt": ">", "lte": "<=", "gte": ">="}

@@ -19,6 +19,8 @@ from backgroundtasks.api.origins import origin
 from backgroundtasks.api.statements import KeptStatement
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from django.http import HttpRequest
 
     from backgroundtasks.handlers import Actor
@@ -34,7 +36,7 @@ def answered(view: View) -> View:
     """Make every error of a view a problem."""
 
     @wraps(view)
-    def answer(request: HttpRequest, **parts: str) -> HttpResponse:
+    def answer(request: HttpRequest, **parts: Any) -> HttpResponse:
         try:
             made = view(request, **parts)
         except Exception as error:  # noqa: BLE001 - every error has its answer
@@ -95,9 +97,14 @@ task = answered(_read_only(read_task))
 
 
 @answered
-def elsewhere(_request: HttpRequest, **_parts: str) -> HttpResponse:
-    """Answer for the vendor's other resources, which there are none of."""
-    raise errors.Problem(errors.NOT_FOUND, "There is no such resource here.")
+def elsewhere(request: HttpRequest, account_id: UUID, **_parts: str) -> HttpResponse:
+    """
+    Answer for the vendor's other resources, which there are none of.
+
+    Its own client asks for one of them after every refusal, to find out whether its token is good.
+    """
+    _reader(request, str(account_id), errors.not_found)
+    raise errors.not_found()
 
 
 def _reader(request: HttpRequest, account_id: str, missing: Callable[[], Problem]) -> Actor:

@@ -150,6 +150,8 @@ class TestPage:
         for path in ("topology/v1/clouds", "core/v1/tasks/a/b", "core/v1/users"):
             problem(caller.get(f"/accounts/{account}/{path}"), 1)
             problem(caller.post(f"/accounts/{account}/{path}"), 1)
+            problem(caller.get(f"/accounts/{UNKNOWN}/{path}"), 1)
+            problem(Caller(authorization="Bearer x").get(f"/accounts/{account}/{path}"), 4)
 
     def test_paths_of_others_below_accounts_are_left_alone(self) -> None:
         assert "problem" not in Client().get("/accounts/login/")["Content-Type"]
