@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import connection
 
 from backgroundtasks import exceptions, operations
 from backgroundtasks.lifecycle import arrows
 from backgroundtasks.models import Message, TaskStatus
+from backgroundtasks.operations.cancel import despite_deadlocks
 from backgroundtasks.states import FINAL, PENDING, State
 from tests.support import factories
 
@@ -110,3 +115,30 @@ class TestRetry:
             operations.retry(actor, run.pk)
 
         assert TaskStatus.objects.count() == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
+@pytest.mark.django_db(transaction=True)
+def test_two_who_wait_for_each_other_both_come_through() -> None:
+    runs = [factories.run().pk for _ in range(2)]
+    gate = threading.Barrier(2)
+    tries: list[str] = []
+
+    def lock_both(name: str, order: list[UUID]) -> None:
+        tries.append(name)
+        for place, run_id in enumerate(order):
+            TaskStatus.objects.select_for_update().get(pk=run_id)
+            if place == 0 and tries.count(name) == 1:
+                gate.wait(timeout=30)
+
+    def work(name: str, order: list[UUID]) -> None:
+        try:
+            despite_deadlocks(lambda: lock_both(name, order))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(work, "up", runs), pool.submit(work, "down", runs[::-1])]
+
+    assert [done.exception() for done in both] == [None, None]
+    assert len(tries) == 3
