@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import psycopg
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django_q.brokers import Broker
-from django_q.signing import SignedPackage
 
 from backgroundtasks import conf
 from backgroundtasks.engine import wakeup
@@ -101,36 +100,42 @@ class SqliteListener:
 class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
     """Emits a token when work may have come and no token waits unread."""
 
+    #: Where the workers read them; set by the sentinel before the pusher is forked.
+    tokens: PacketQueue
+
     def __init__(self, queues: Sequence[str]) -> None:
         super().__init__()
         self._queues = queues
-        #: Set by the sentinel before the pusher is forked.
-        self.tokens: PacketQueue | None = None
         self._listener: Listener | None = None
         self._not_before = 0.0
         self._poll_at = 0.0
         self._news = False
         self._told = False
         self._lost_since: float | None = None
-        self._token = SignedPackage.dumps(wakeup.token())
 
     def dequeue(self) -> list[tuple[None, str]]:
-        """Return one token when there may be work, else nothing; within half a second."""
+        """
+        Emit one token when there may be work; within half a second.
+
+        Returns:
+            Nothing: what the pusher gets from here it unpacks, verifies and packs again, while
+            the run waits.
+        """
         try:
-            return self._next()
+            self._next()
         except (DatabaseError, InterfaceError, psycopg.Error) as error:
             self._reconnect_later(error)
-            return []
+        return []
 
-    def _next(self) -> list[tuple[None, str]]:
+    def _next(self) -> None:
         if self._listener is None:
             self._listener = self._connect()
         until = time.monotonic() + _PATIENCE
         while True:
             now = time.monotonic()
-            if self.tokens is not None and not self.tokens.empty():
+            if not self.tokens.empty():
                 # Whatever was committed until now will be seen when that token is read.
-                self._news = False
+                self._news = self._told = False
             elif self._news or now >= self._poll_at:
                 time.sleep(max(0.0, self._not_before - now))
                 found = self._told or store().has_work(self._queues)
@@ -139,9 +144,10 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
                 self._poll_at = time.monotonic() + conf.SLOW_POLL.total_seconds()
                 if found:
                     self._not_before = time.monotonic() + self._listener.gap
-                    return [(None, self._token)]
+                    self.tokens.put(wakeup.token())
+                    return
             if now >= until:
-                return []
+                return
             pause = min(until, max(self._poll_at, now)) - now
             heard = self._listener.wait(max(0.001, pause))
             self._news = heard or self._news
