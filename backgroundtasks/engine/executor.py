@@ -16,7 +16,7 @@ from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.engine import children
 from backgroundtasks.engine.cleaning import Cleaner, count
 from backgroundtasks.handlers import Child, Outcome, TaskFailed, permissions, registry
-from backgroundtasks.handlers.actor import actor_of
+from backgroundtasks.handlers.actor import Actor, actor_of
 from backgroundtasks.handlers.context import (
     Cancelled,
     Interrupted,
@@ -29,7 +29,7 @@ from backgroundtasks.handlers.context import (
 )
 from backgroundtasks.lifecycle import arrows, families
 from backgroundtasks.lifecycle.rows import ClaimedRun, Fence, Finish
-from backgroundtasks.models import AttemptOutcome, TaskStatus
+from backgroundtasks.models import AttemptOutcome, Membership, TaskStatus
 from backgroundtasks.states import State
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Protocol
     from uuid import UUID
-
-    from backgroundtasks.handlers import Actor
 
     class StopFlag(Protocol):
         """When the worker was asked to stop."""
@@ -552,7 +550,11 @@ def _actor(owner_id: int | None, account_id: UUID) -> Actor:
 
 
 def actor_of_id(owner_id: int | None, account_id: UUID) -> Actor:
-    """Return a user by id as an actor of an account."""
+    """Return a user by id as an actor of an account; members by one query, a run waits for it."""
+    of_user = Membership.objects.filter(user=owner_id, account=account_id)
+    membership = of_user.select_related("user", "account").first()
+    if membership is not None:
+        return Actor(membership.user, membership.account, membership.role)
     from django.contrib.auth import get_user_model  # noqa: PLC0415 - the model is the project's
 
     user = None if owner_id is None else get_user_model().objects.filter(pk=owner_id).first()
