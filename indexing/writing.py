@@ -10,7 +10,7 @@ writes that happen meanwhile win.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,9 @@ class Scope:
 
     account_id: UUID
     project_id: UUID | None = None
+    _windows: dict[str, list[Window]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def entities(self, source: DocumentSource) -> QuerySet[Any]:
         """Return the entities of a source that are in this scope."""
@@ -60,6 +63,12 @@ class Scope:
         if self.project_id is not None and source.project is None:
             return source.queryset().none()
         return _chosen(source, self._lookup(source), wrap=Unindexed)
+
+    def windows(self, source: DocumentSource) -> list[Window]:
+        """Return windows over them; made once, and every phase of a rebuild goes by them."""
+        if source.entity_type not in self._windows:
+            self._windows[source.entity_type] = windows(self.entities(source))
+        return self._windows[source.entity_type]
 
     def _lookup(self, source: DocumentSource) -> dict[Path, Any]:
         lookup: dict[Path, Any] = {source.account: self.account_id}
@@ -229,18 +238,26 @@ def _drop(source: DocumentSource, ids: Sequence[Any]) -> int:
 # --- what a rebuild does, a window at a time -----------------------------------------------------
 
 
-def windows(entities: QuerySet[Any], after: Any = None) -> list[Window]:
+def windows(entities: QuerySet[Any]) -> list[Window]:
     """Return windows over the entities by id, up to the last one that there is now."""
-    left = _in_window(entities, (after, None))
-    last = raw(left, ["pk"], 1, descending=True)
+    last = raw(entities, ["pk"], 1, descending=True)
     if not last:
         return []
     size = backends.current().BATCH
-    numbered = left.annotate(place=Numbered(RowNumber(), order_by=F("pk").asc()))
+    numbered = entities.annotate(place=Numbered(RowNumber(), order_by=F("pk").asc()))
     ends = raw_ids(numbered.annotate(rest=F("place") % size).filter(rest=0))
     if not ends or ends[-1] != last[0][0]:
         ends.append(last[0][0])
-    return list(zip([after, *ends], ends, strict=False))
+    return list(zip([None, *ends], ends, strict=False))
+
+
+def _left(spans: Iterable[Window], after: Any) -> Iterator[Window]:
+    """Yield what is left of windows behind an id; None: all. Texts of ids compare as ids do."""
+    for begin, end in spans:
+        if after is None or (begin is not None and begin >= after):
+            yield begin, end
+        elif end > after:
+            yield after, end
 
 
 def _batches(
@@ -287,7 +304,7 @@ def rebuild_documents(
         _write_all(source, rows, held)
         return reached, len(rows)
 
-    yield from _batches(windows(scope.entities(source), after), take)
+    yield from _batches(_left(scope.windows(source), after), take)
 
 
 def _write_all(
@@ -333,7 +350,7 @@ def rebuild_relationships(
         ours = None if held is None else held.ours
         return window[1], _relate(read_stored(window), declared, ours)
 
-    yield from _batches(windows(scope.entities(source), after), take)
+    yield from _batches(_left(scope.windows(source), after), take)
 
 
 def count_relationships(source: DocumentSource, scope: Scope) -> int:
@@ -357,7 +374,7 @@ def sweep(source: DocumentSource, scope: Scope) -> Iterator[int]:
         return documents.filter(between("entity_id", window)).exclude(entity_id__in=there)
 
     read = Windowed(gone, ["entity_id"], _CHUNK)
-    spans = windows(scope.entities(source))
+    spans = scope.windows(source)
     for window in [*spans, (spans[-1][1] if spans else None, None)]:
         while ids := [each for (each,) in read(window)]:
             yield _drop_gone(source, ids)
