@@ -20,11 +20,13 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 def test_a_late_finish_from_another_machine_is_discarded_and_recorded(
     tmp_path: Path, task_type: str, ends: str
 ) -> None:
-    mark = tmp_path / "mark"
+    mark, gate = tmp_path / "mark", tmp_path / "gate"
     # Its pulse neither beats nor looks while the test lasts, as behind a cut wire.
     with WorkerCommand(workers=1, HEARTBEAT=60.0, LEASE=200.0, PROGRESS_INTERVAL=60.0) as zombie:
         submission = operations.submit(
-            factories.actor(), task_type, {"Mark": str(mark), "Sleep": 4.0, "Result": {"By": 1}}
+            factories.actor(),
+            task_type,
+            {"Mark": str(mark), "Until": str(gate), "Result": {"By": 1}},
         )
         wait_for(lambda: len(read_marks(mark)) == 1, "the zombie to begin")
         first = TaskStatus.objects.get(pk=submission.run_id)
@@ -32,6 +34,14 @@ def test_a_late_finish_from_another_machine_is_discarded_and_recorded(
         Worker.objects.filter(pk=first.worker_id).update(host_id="another machine", host="there")
         TaskStatus.objects.filter(pk=first.pk).update(lease_until=first.queued_at)
         with WorkerCommand(workers=1):
+            wait_for(
+                lambda: (
+                    len(read_marks(mark)) == 2
+                    or TaskStatus.objects.filter(pk=first.pk, state__in=FINAL).exists()
+                ),
+                "the run to be taken from the zombie",
+            )
+            gate.touch()
             run = wait_for(
                 lambda: TaskStatus.objects.filter(pk=first.pk, state__in=FINAL).first(),
                 "the run to end without the zombie",

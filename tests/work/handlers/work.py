@@ -33,6 +33,9 @@ class Orders(serializers.Serializer[Any]):
     Safe = serializers.BooleanField(default=False, help_text="the checkpoints are safe ones")
     Swallow = serializers.BooleanField(default=False, help_text="ignore every interruption")
     Sleep = serializers.FloatField(default=0, help_text="seconds to sleep without looking")
+    Until = serializers.CharField(
+        required=False, help_text="file to wait for, for half a minute, without looking"
+    )
     Block = serializers.FloatField(default=0, help_text="seconds to block all threads in C")
     Transaction = serializers.FloatField(
         default=0, help_text="seconds in a transaction that says something and is rolled back"
@@ -60,7 +63,7 @@ class Work(TaskHandler):
     def exclusive_key(cls, parameters: Any) -> str | None:
         return parameters.get("Key")
 
-    def perform(  # noqa: C901 - one line per order
+    def perform(  # noqa: C901, PLR0912 - one line per order
         self, context: TaskContext, parameters: dict[str, Any]
     ) -> Outcome | None:
         orders = parameters
@@ -81,6 +84,10 @@ class Work(TaskHandler):
             time.sleep(0.01)
         if orders["Sleep"]:
             time.sleep(orders["Sleep"])
+        if "Until" in orders:
+            until = time.monotonic() + 30
+            while not Path(orders["Until"]).exists() and time.monotonic() < until:
+                time.sleep(0.01)
         if orders["Transaction"]:
             with transaction.atomic():
                 context.message("info", "work.said", "Said in a transaction.")
