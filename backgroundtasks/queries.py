@@ -261,6 +261,7 @@ def list_messages(actor: Actor, run_id: UUID, *, after: int = 0) -> QuerySet[Mes
 
 
 #: Of each run the newest ones, found at the end of its part of an index.
+#: CROSS: once SQLite has statistics it would begin with all messages, and look at each for each id.
 _NEWEST_MESSAGES: Final = {
     "postgresql": """
         SELECT m.run_id, m.level, m.key, m.text, m.parameters
@@ -269,7 +270,7 @@ _NEWEST_MESSAGES: Final = {
         ) AS m ORDER BY m.id""",
     "sqlite": """
         SELECT m.run_id, m.level, m.key, m.text, m.parameters
-        FROM json_each(%s) AS r JOIN {messages} AS m ON m.id IN (
+        FROM json_each(%s) AS r CROSS JOIN {messages} AS m ON m.id IN (
             SELECT id FROM {messages} WHERE run_id = r.value ORDER BY id DESC LIMIT %s
         ) ORDER BY m.id""",
 }

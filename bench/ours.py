@@ -19,7 +19,7 @@ from django.db import connection
 from backgroundtasks import clock, operations, queries
 from backgroundtasks.handlers import TaskContext, registry
 from backgroundtasks.lifecycle.rows import RUN_TABLE
-from backgroundtasks.models import Task, TaskStatus, Worker
+from backgroundtasks.models import Message, Task, TaskStatus, Worker
 from backgroundtasks.states import FINAL, HELD, sql_list
 from bench import moments
 from tickets import uploads
@@ -134,6 +134,30 @@ def queued(task_type: str, count: int) -> list[str]:
     """Start tasks, and return their ids."""
     many = ({} for _ in range(count))
     return [str(run_id) for run_id in operations.submit_many(_actor(), task_type, many)]
+
+
+def statuses(count: int) -> dict[str, str]:
+    """Store finished runs, each with a result and two messages; return the account and a run."""
+    many = queued("Nothing", count)
+    TaskStatus.objects.filter(pk__in=many).update(
+        state="succeeded",
+        attempt=1,
+        started_at=clock.now(),
+        finished_at=clock.now(),
+        processed=100,
+        total=100,
+        result={"values": {"ProductsRead": 4200, "ProductsSkipped": 3}, "warnings": []},
+    )
+    Message.objects.bulk_create(
+        Message(
+            run_id=run_id, level="info", key="bench.read", text=text, parameters={"n": 1}, attempt=1
+        )
+        for run_id in many
+        for text in ("Reading.", "All is read.")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return {"account": str(_actor().account.pk), "run": many[-1]}
 
 
 def may_write() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bench.measures.dialects import dialects
 from bench.measures.engine import engine
 from bench.measures.http import http
 from bench.measures.imports import imports
@@ -21,6 +22,7 @@ MEASURES: Final[dict[str, Callable[[Bench], Iterator[Line]]]] = {
     "engine": engine,
     "progress": progress,
     "http": http,
+    "dialects": dialects,
     "import": imports,
     "reindex": reindex,
     "list": pages,

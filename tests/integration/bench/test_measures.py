@@ -21,6 +21,7 @@ FOUND = {
     "engine": ["one submission", "submit_many", "drain, short", "pick-up", "end to end"],
     "progress": ["context.progress()"],
     "http": ["GET /api/backgroundtask/{id}, 304", "POST to complete", "event streams"],
+    "dialects": ["SailPoint, 250 statuses", "Astra, one task"],
     "import": ["AutomatedTestImport"],
     "reindex": ["Reindex"],
     "list": ["first page of", "page 1,000 of"],

@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Q
+from django.test.utils import CaptureQueriesContext
 
 from backgroundtasks import clock, exceptions, operations, queries
 from backgroundtasks.handlers import Actor, TaskHandler, registry
@@ -141,3 +143,19 @@ def test_a_queues_health_is_its_backlog_and_the_age_of_its_oldest_run() -> None:
     assert health["default"].oldest is not None
     assert timedelta(minutes=5) <= health["default"].oldest < timedelta(minutes=6)
     assert (health["side"].paused, health["side"].oldest) == (True, None)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL chooses by its statistics")
+def test_messages_are_found_by_their_runs_also_once_sqlite_has_statistics() -> None:
+    owner = factories.actor()
+    runs = [factories.run(owner=owner) for _ in range(30)]
+    Message.objects.bulk_create(Message(run=run, key="k") for run in runs for _ in range(3))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+    with CaptureQueriesContext(connection) as asked:
+        assert len(queries.newest_messages([run.pk for run in runs], most=2)) == 60
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {asked.captured_queries[0]['sql']}")
+        assert not [step for *_, step in cursor.fetchall() if step.startswith("SCAN m")]
