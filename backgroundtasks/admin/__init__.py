@@ -4,6 +4,7 @@ from backgroundtasks.admin.accounts import AccountAdmin, MembershipAdmin
 from backgroundtasks.admin.credentials import AccessTokenAdmin, OAuthClientAdmin
 from backgroundtasks.admin.queues import QueueAdmin
 from backgroundtasks.admin.runs import RunAdmin
+from backgroundtasks.admin.schedules import ScheduleAdmin
 from backgroundtasks.admin.tasks import TaskAdmin
 from backgroundtasks.admin.workers import WorkerAdmin
 
@@ -14,6 +15,7 @@ __all__ = [
     "OAuthClientAdmin",
     "QueueAdmin",
     "RunAdmin",
+    "ScheduleAdmin",
     "TaskAdmin",
     "WorkerAdmin",
 ]

@@ -16,12 +16,14 @@ from backgroundtasks import exceptions, operations, queries
 from backgroundtasks.admin import looks, scope
 from backgroundtasks.handlers import registry
 from backgroundtasks.handlers.forms import ParametersForm
+from backgroundtasks.operations import Timing
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest
 
     from backgroundtasks.handlers import TaskHandler
+    from backgroundtasks.models import Schedule
 
 
 class GeneralForm(forms.Form):
@@ -29,6 +31,12 @@ class GeneralForm(forms.Form):
 
     title = forms.CharField(
         max_length=200, required=False, help_text="for people; the type's own by default"
+    )
+    expression = forms.CharField(
+        label="when",
+        max_length=200,
+        required=False,
+        help_text="empty: once, now. Again and again: Quartz cron, in UTC, such as 0 0 4 ? * MON-FRI",
     )
     labels = forms.CharField(
         required=False,
@@ -103,7 +111,18 @@ def _started(
     parameters: ParametersForm,
 ) -> HttpResponse | None:
     """Start the task and go to its run; None when it was refused, with the reason in the form."""
+    expression = general.cleaned_data["expression"]
     try:
+        if expression:
+            schedule = operations.create_schedule(
+                scope.actor(request),
+                handler.task_type,
+                parameters.given(),
+                Timing(expression),
+                title=general.cleaned_data["title"],
+                labels=general.cleaned_data["labels"],
+            )
+            return _scheduled(request, schedule)
         submission = operations.submit(
             scope.actor(request),
             handler.task_type,
@@ -113,6 +132,9 @@ def _started(
         )
     except exceptions.ParametersInvalid as error:
         parameters.show(error.problems)
+        return None
+    except exceptions.ScheduleInvalid as error:
+        general.add_error("expression", list(error.problems.values()))
         return None
     except exceptions.LabelsInvalid as error:
         general.add_error("labels", str(error))
@@ -126,4 +148,11 @@ def _started(
     )
     return HttpResponseRedirect(
         reverse("admin:backgroundtasks_taskstatus_change", args=[submission.run_id])
+    )
+
+
+def _scheduled(request: HttpRequest, schedule: Schedule) -> HttpResponse:
+    messages.success(request, f"{schedule.task.task_type} runs next at {schedule.next_at:%c} UTC.")
+    return HttpResponseRedirect(
+        reverse("admin:backgroundtasks_schedule_change", args=[schedule.pk])
     )

@@ -15,6 +15,7 @@ from backgroundtasks.operations.reseal import reseal_secrets
 from backgroundtasks.operations.retry import retry
 from backgroundtasks.operations.schedules import (
     Timing,
+    check_timing,
     create_schedule,
     delete_schedule,
     edit_schedule,
@@ -32,6 +33,7 @@ __all__ = [
     "Timing",
     "bootstrap",
     "cancel",
+    "check_timing",
     "create_client",
     "create_schedule",
     "delete_schedule",

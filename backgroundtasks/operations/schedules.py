@@ -133,6 +133,17 @@ def edit_schedule(
     return schedule
 
 
+def check_timing(schedule: Schedule, timing: Timing) -> None:
+    """
+    Refuse times that a schedule could not be given; nothing is stored.
+
+    Raises:
+        ScheduleInvalid: names what is wrong.
+    """
+    kept = {name: getattr(schedule, name) for name in ("runs_made", "state")}
+    _arm(Schedule(**kept, **asdict(timing)))
+
+
 def pause_schedule(actor: Actor, task_id: UUID) -> Schedule:
     """
     Stop a schedule; a run of it that is queued or under way goes on.
