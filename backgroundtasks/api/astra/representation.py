@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api.astra import identities, vocabulary
+from backgroundtasks.api.astra.paths import task_path
 from backgroundtasks.api.astra.state_details import details
 from backgroundtasks.api.astra.vocabulary import moment
 from backgroundtasks.states import State
@@ -129,6 +130,6 @@ def _resource(run: Run, origin: str) -> dict[str, Any]:
     fits = len(path) >= vocabulary.SHORTEST and len(origin) + len(path) <= vocabulary.URI
     return {
         "resourceID": identities.of_resource(resource.get("id", "")),
-        "resourceURI": path if fits else f"/accounts/{run.account_id}/core/v1/tasks/{run.id}",
+        "resourceURI": path if fits else task_path(run.account_id, run.id),
         "resourceCollectionURI": [path if "://" in path else origin + path] if fits else [],
     }

@@ -7,11 +7,9 @@ does, byte for byte; tests compare the two. Without it everything works, slower.
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from django.urls import NoReverseMatch, get_script_prefix, reverse
-
+from backgroundtasks.api.astra.paths import around
 from backgroundtasks.api.astra.views import task
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ class Shortcut:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer a GET of one task that brings an `Authorization` header; pass everything else."""
         path = request.path_info
-        head, middle = self._around
+        head, middle = around()
         if (
             head
             and path.startswith(head)
@@ -49,13 +47,3 @@ class Shortcut:
             if len(identity) == _ID and path == f"{head}{account}{middle}{identity}":
                 return task(request, account_id=account, task_id=identity)
         return self._get_response(request)
-
-    @cached_property
-    def _around(self) -> tuple[str, str]:
-        """Return what stands before the account's id, and between it and the task's."""
-        try:
-            path = reverse("astra-task", args=("x", "y"))
-        except NoReverseMatch:  # the dialect is not mounted
-            return "", ""
-        head, _, rest = path[len(get_script_prefix()) - 1 :].partition("/x/")
-        return f"{head}/", f"/{rest.removesuffix('y')}"

@@ -209,6 +209,16 @@ class TestResource:
         assert body["resourceURI"] == path_of(run)
         assert body["resourceCollectionURI"] == []
 
+    def test_its_own_path_leads_to_it_wherever_we_are_mounted(
+        self, through: str, caller: Caller, settings: Any
+    ) -> None:
+        settings.ROOT_URLCONF = "tests.support.mounted_urls"
+        run = factories.run(owner=caller.actor)
+
+        body = valid("task", caller.get(f"/EnterpriseTester{path_of(run)}").json())
+
+        assert body["resourceURI"] == f"/EnterpriseTester{path_of(run)}"
+
     @pytest.mark.parametrize(
         "given",
         ["17", "9E1D2C3B-4A5F-4678-B901-23CD45EF6789", "9e1d2c3b-4a5f-1678-b901-23cd45ef6789"],
