@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.http import HttpResponse
 
 from backgroundtasks.api import authentication, origins
-from backgroundtasks.api.sailpoint import errors, listing, reading
+from backgroundtasks.api.sailpoint import errors, listing, patch, reading
 from backgroundtasks.api.sailpoint.vocabulary import etag, represent
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def pending(version: Version) -> Resource:
 
 def item(version: Version) -> Resource:
     """Return one run of a version."""
-    return Resource({"GET": partial(_show, version)})
+    return Resource({"GET": partial(_show, version), "PATCH": partial(_change, version)})
 
 
 def _list(version: Version, request: HttpRequest) -> HttpResponse:
@@ -104,10 +104,19 @@ def _pending_count(version: Version, request: HttpRequest) -> HttpResponse:
 
 def _show(version: Version, request: HttpRequest, task_id: str) -> HttpResponse:
     """Return one run."""
-    return shown(version, *reading.read_one(_reader(request), task_id))
+    return _shown(version, *reading.read_one(_reader(request), task_id))
 
 
-def shown(version: Version, row: Row, said: list[Said]) -> HttpResponse:
+def _change(version: Version, request: HttpRequest, task_id: str) -> HttpResponse:
+    """Say how a run has ended; return it as it is then."""
+    actor = authentication.identify(request)
+    authentication.require_scope(actor, authentication.WRITE)
+    change = patch.read_patch(request)
+    change.apply(actor, reading.run_id_of(task_id))
+    return _shown(version, *reading.read_one(actor, task_id))
+
+
+def _shown(version: Version, row: Row, said: list[Said]) -> HttpResponse:
     """Return the answer that shows one run."""
     body = represent(row, said, title_case=version.title_case)
     return _json(body, {"ETag": etag(row), "Cache-Control": _CACHING})

@@ -15,9 +15,7 @@ from backgroundtasks.handlers import SecretField, TaskHandler, registry
 from backgroundtasks.states import GOOD, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from backgroundtasks.models import TaskStatus
+    from collections.abc import Iterable
 
 SUCCESS: Final = "SUCCESS"
 WARNING: Final = "WARNING"
@@ -120,11 +118,6 @@ class Row:
     parent_type: str | None
     parent_title: str | None
 
-    @classmethod
-    def of(cls, run: TaskStatus) -> Row:
-        """Return a stored run with its task, owner and parent."""
-        return cls(*(_value(run, name.split("__")) for name in COLUMNS))
-
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -137,7 +130,7 @@ class Said:
     parameters: Any
 
 
-def completion_status(run: Row | TaskStatus) -> str | None:
+def completion_status(run: Row) -> str | None:
     """Return the run's `completionStatus` in upper case; None while it has not finished."""
     if run.state == State.FAILED and run.temporary:
         return TEMPERROR
@@ -207,13 +200,6 @@ def represent(row: Row, said: Iterable[Said], *, title_case: bool = False) -> di
     if definition.summary is not None:
         body["taskDefinitionSummary"] = definition.summary
     return body
-
-
-def _value(run: TaskStatus, names: Sequence[str]) -> Any:
-    value: Any = run
-    for name in names:
-        value = None if value is None else getattr(value, name)
-    return value
 
 
 def _message(said: Said) -> dict[str, Any]:
