@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backgroundtasks.api.sailpoint import reading
+from backgroundtasks.api.sailpoint import filters, finding, reading
 from backgroundtasks.api.sailpoint.pagination import read_window
-from backgroundtasks.states import FINAL
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
     from django.http import QueryDict
 
+    from backgroundtasks.api.sailpoint.finding import Search
     from backgroundtasks.api.sailpoint.pagination import Window
     from backgroundtasks.api.sailpoint.reading import Id
+    from backgroundtasks.api.sailpoint.versions import Version
     from backgroundtasks.api.sailpoint.vocabulary import Row, Said
     from backgroundtasks.handlers import Actor
-    from backgroundtasks.models import TaskStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Page:
     total: int | None
 
 
-def page(actor: Actor, query: QueryDict) -> Page:
+def page(actor: Actor, version: Version, query: QueryDict) -> Page:
     """
     Return a page of the runs that the actor may see.
 
@@ -38,7 +37,11 @@ def page(actor: Actor, query: QueryDict) -> Page:
         Problem: a parameter that does not fit.
     """
     window = read_window(query)
-    return _page(reading.shown_runs(actor), window)
+    text = query.get("filters", "")
+    search = finding.EVERYTHING
+    if text:
+        search = finding.search_for(actor, filters.parse(text, version.operators))
+    return _page(actor, search, window)
 
 
 def pending_page(actor: Actor, query: QueryDict) -> Page:
@@ -48,15 +51,13 @@ def pending_page(actor: Actor, query: QueryDict) -> Page:
     Raises:
         Problem: a parameter that does not fit.
     """
-    window = read_window(query, sortable=False)
-    return _page(reading.shown_runs(actor).exclude(state__in=FINAL), window)
+    return _page(actor, finding.PENDING, read_window(query, sortable=False))
 
 
-def _page(runs: QuerySet[TaskStatus], window: Window) -> Page:
-    total = runs.count() if window.counted else None
+def _page(actor: Actor, search: Search, window: Window) -> Page:
+    total = finding.count(actor, search) if window.counted else None
     if window.limit == 0:
         return Page([], {}, total)
-    ordered = runs.order_by("-position" if window.newest_first else "position", "pk")
-    rows = reading.read_rows(ordered[window.offset : window.offset + window.limit])
+    rows = finding.read_page(actor, search, window)
     said = reading.read_messages([row.id for row in rows], most=reading.MESSAGES_IN_LIST)
     return Page(rows, said, total)

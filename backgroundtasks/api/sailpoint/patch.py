@@ -20,12 +20,7 @@ from backgroundtasks import exceptions, operations
 from backgroundtasks.api import body
 from backgroundtasks.api.errors import Refused
 from backgroundtasks.api.sailpoint import reading
-from backgroundtasks.api.sailpoint.errors import (
-    PRECONDITION,
-    Problem,
-    bad_content,
-    illegal_value,
-)
+from backgroundtasks.api.sailpoint.errors import PRECONDITION, Problem, bad_content, illegal_value
 from backgroundtasks.api.sailpoint.vocabulary import (
     ERROR,
     SUCCESS,

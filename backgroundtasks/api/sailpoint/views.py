@@ -85,7 +85,7 @@ def item(version: Version) -> Resource:
 
 def _list(version: Version, request: HttpRequest) -> HttpResponse:
     """Return a page of the runs that the caller may see."""
-    return _page(version, listing.page(_reader(request), request.GET))
+    return _page(version, listing.page(_reader(request), version, request.GET))
 
 
 def _pending(version: Version, request: HttpRequest) -> HttpResponse:
