@@ -227,7 +227,7 @@ def run_schedule_now(actor: Actor, task_id: UUID) -> Submission:
     require_control(actor, task.task_type, "run it now")
     handler = registry.get(task.task_type)
     run = new_run(actor, handler, secrets.unseal(task.parameters))
-    run = replace(run, task_id=task.pk, owner_id=task.owner_id)
+    run = replace(run, task_id=task.pk, owner_id=task.owner_id, labels=task.labels)
     with transaction.atomic():
         submission = store_run(actor, handler, run, None, with_task=False)
         Schedule.objects.filter(pk=task_id).update(last_run_id=submission.run_id)

@@ -10,7 +10,6 @@ from uuid import UUID
 from django.contrib.auth.models import User
 
 from backgroundtasks.api.astra import identities
-from backgroundtasks.states import PENDING
 
 if TYPE_CHECKING:
     from backgroundtasks.models import TaskStatus
@@ -28,7 +27,8 @@ class Facts:
     percent: int
     #: To the second: one dialect has no finer times.
     queued: datetime
-    started: datetime | None
+    #: Of queueing until a worker begins, as one dialect shows it.
+    started: datetime
     finished: datetime | None
     #: Why it did not end well; "" otherwise.
     why: str
@@ -70,15 +70,13 @@ class EnterpriseTester:
 
     def facts(self, item: Any) -> Facts:
         ended = "FinishedAt" in item
-        # It shows the time of queueing until a worker begins.
-        begun = item["State"] not in PENDING or item["StartedAt"] != item["QueuedAt"]
         return Facts(
             run_id=UUID(item["Id"][-36:]),
             well=item["Complete"] if ended else None,
             percent=_cut(item["ProgressInPercent"] * 100),
             queued=_second(item["QueuedAt"]),
-            started=_second(item["StartedAt"]) if begun else None,
-            finished=_second(item["FinishedAt"]) if ended else None,
+            started=_second(item["StartedAt"]),
+            finished=_second_or_none(item.get("FinishedAt")),
             why=item.get("Error", ""),
             owner=item.get("Owner"),
         )
@@ -108,8 +106,8 @@ class SailPoint:
             well=well,
             percent=item["percentComplete"],
             queued=_second(item["created"]),
-            started=_second(item["launched"]),
-            finished=_second(item["completed"]),
+            started=_second(item["launched"] or item["created"]),
+            finished=_second_or_none(item["completed"]),
             why=item["messages"][-1]["localizedText"]["message"] if well is False else "",
             owner=item["launcher"],
         )
@@ -132,14 +130,15 @@ class Astra:
     def facts(self, item: Any) -> Facts:
         ends = {"completed": True, "failed": False, "cancelled": False}
         well = ends.get(item["state"])
+        queued = item["metadata"]["creationTimestamp"]
         users = {identities.of_user(user.pk): user.username for user in User.objects.all()}
         return Facts(
             run_id=UUID(item["id"]),
             well=well,
             percent=_cut(item.get("percentDone", 0)),
-            queued=_second(item["metadata"]["creationTimestamp"]),
-            started=_second(item.get("startTime")),
-            finished=_second(item.get("endTime")),
+            queued=_second(queued),
+            started=_second(item.get("startTime", queued)),
+            finished=_second_or_none(item.get("endTime")),
             why=item["stateDetails"][0]["detail"] if well is False else "",
             owner=users[item["userID"]],
         )
@@ -176,10 +175,10 @@ def _cut(percent: float) -> int:
     return int(round(percent, 6))
 
 
-def _second(text: str | None) -> datetime | None:
+def _second(text: str) -> datetime:
     """Return a time in any dialect's spelling, to the second."""
-    return (
-        None
-        if text is None
-        else datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
-    )
+    return datetime.fromisoformat(text).astimezone(UTC).replace(microsecond=0)
+
+
+def _second_or_none(text: str | None) -> datetime | None:
+    return None if text is None else _second(text)

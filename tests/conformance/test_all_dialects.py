@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +15,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework import serializers
 
-from backgroundtasks import operations
+from backgroundtasks import clock, operations, scheduling
+from backgroundtasks.engine.drain import Drainer
 from backgroundtasks.handlers import SecretField, TaskHandler, permissions, registry
-from backgroundtasks.models import Message, TaskStatus
+from backgroundtasks.models import Message, Schedule, TaskStatus
 from backgroundtasks.states import FINAL, GOOD, State
 from tests.conformance.dialects import DIALECTS, Dialect, Facts, listed, one
 from tests.support import factories
@@ -55,12 +56,27 @@ def by_code(caller: Caller) -> UUID:
     return operations.submit(caller.actor, "Work", {}).run_id
 
 
+def by_schedule(caller: Caller) -> UUID:
+    operations.create_schedule(caller.actor, "Work", {}, operations.Timing("0 0 4 * * ?"))
+    Schedule.objects.update(next_at=clock.now() - timedelta(seconds=1))
+    assert scheduling.fire_due() == 1
+    return newest()
+
+
+def by_schedule_now(caller: Caller) -> UUID:
+    timing = operations.Timing("0 0 4 * * ?")
+    schedule = operations.create_schedule(caller.actor, "Work", {}, timing)
+    return operations.run_schedule_now(caller.actor, schedule.pk).run_id
+
+
 def newest() -> UUID:
     return TaskStatus.objects.order_by("-position").values_list("pk", flat=True)[0]
 
 
 class TestAllSeeTheSame:
-    @pytest.mark.parametrize("start", [by_enterprise_tester, by_admin, by_command, by_code])
+    @pytest.mark.parametrize(
+        "start", [by_enterprise_tester, by_admin, by_command, by_code, by_schedule, by_schedule_now]
+    )
     def test_a_run_started_through_any_door_is_seen_by_all(
         self, caller: Caller, start: Callable[[Caller], UUID]
     ) -> None:
@@ -71,6 +87,23 @@ class TestAllSeeTheSame:
             facts = listed(dialect, caller)
             assert set(facts) == {run.pk}, dialect.name
             assert (facts[run.pk].well, facts[run.pk].owner) == (None, "ann"), dialect.name
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_run_that_another_one_started_is_seen_by_all_while_the_engine_works(
+        self, caller: Caller
+    ) -> None:
+        caller.start("Family", Children=2, Type="Work")
+        drainer = Drainer(["default"], stop_flag=_NeverStopped())  # type: ignore[arg-type]
+
+        # The parent starts its children and waits; they are done; it goes on to its end.
+        while drainer.drain():
+            runs = list(TaskStatus.objects.all())
+            said = [unfinished_below_all(listed(dialect, caller)) for dialect in DIALECTS]
+            for dialect, facts in zip(DIALECTS, said, strict=True):
+                assert facts == said[0], dialect.name
+            assert set(said[0]) == {run.pk for run in runs}
+
+        assert [facts.well for facts in said[0].values()] == [True] * 3
 
     @pytest.mark.parametrize("state", list(State))
     def test_in_every_state_with_equal_progress_times_and_owner(
@@ -86,13 +119,12 @@ class TestAllSeeTheSame:
             if state in GOOD
             else None,
         )
-        begun = None if run.started_at is None else second(run.started_at)
         expected = Facts(
             run_id=run.pk,
             well=(state in GOOD) if state in FINAL else None,
             percent=100 if state in GOOD else 37,
             queued=second(QUEUED_AT),
-            started=begun,
+            started=second(run.started_at or QUEUED_AT),
             finished=None if run.finished_at is None else second(run.finished_at),
             why=run.error,
             owner="ann",
@@ -276,6 +308,20 @@ def vault() -> Iterator[str]:
     )
     yield "Vault"
     registry._handlers.pop("vault")
+
+
+def unfinished_below_all(said: dict[UUID, Facts]) -> dict[UUID, Facts]:
+    """Return the facts; when all is done and it has not ended, dialects say 99 or 100."""
+    return {
+        run_id: facts if facts.well is not None else replace(facts, percent=min(facts.percent, 99))
+        for run_id, facts in said.items()
+    }
+
+
+class _NeverStopped:
+    """The stop flag of a worker inside the test's own process."""
+
+    age: float | None = None
 
 
 def second(at: datetime) -> datetime:

@@ -124,10 +124,10 @@ def test_is_paused_resumed_and_deleted(caller: Caller) -> None:
 
 
 def test_runs_now_and_lists_its_runs_newest_first(caller: Caller) -> None:
-    schedule = make(caller)
+    schedule = make(caller, Labels={"team": "qa"})
     started = caller.post(path_of(schedule, "/run"))
     assert started.status_code == 202
-    assert caller.get(started["Location"]).status_code == 200
+    assert caller.get(started["Location"]).content == started.content
     Schedule.objects.update(next_at=clock.now() - timedelta(seconds=1))
     scheduling.fire_due()
 
