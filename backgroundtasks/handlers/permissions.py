@@ -74,6 +74,10 @@ class SystemAccount:
         return None if actor.account.is_system else "to be done in the system account"
 
 
+#: For work on the installation itself.
+INSTALLATION: Final = (SystemAccount(), InstallationOperator())
+
+
 def lack(permissions: Iterable[Permission], actor: Actor) -> str | None:
     """Return what the actor lacks first, for people; None when all is met."""
     conditions = tuple(permissions)

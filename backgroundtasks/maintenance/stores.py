@@ -173,7 +173,7 @@ class _LocalDraft:
         path = self._store.path(name)
         if path.exists():
             raise FileExistsError(name)
-        self._store.write_notes(name, notes)
+        self._store.write_notes(name, {**notes, "size": self._path.stat().st_size})
         # Unlike a rename, a link replaces nothing.
         os.link(self._path, path)
         self._store.sync()
@@ -219,6 +219,8 @@ class Backup:
     scheduled: bool
     #: When it may be removed; None: never by itself.
     retention_date: datetime | None
+    #: It is as long as when it was verified, as far as that was noted.
+    whole: bool
 
 
 def listed(store: Store) -> tuple[list[Backup], list[str]]:
@@ -244,10 +246,12 @@ def describe(store: Store, name: str) -> Backup:
     """
     with store.open(name) as file:
         info = sealing.read_header(file).info
-    until = store.notes(name).get("retention_date")
+    notes = store.notes(name)
+    until, size = notes.get("retention_date"), store.size(name)
     return Backup(
         name=name,
-        size=store.size(name),
+        size=size,
+        whole=notes.get("size", size) == size,
         made_at=datetime.fromisoformat(info["made_at"]),
         database=info["database"],
         release=info["release"],

@@ -51,7 +51,7 @@ class CreateBackup(TaskHandler):
     """
 
     task_type = "CreateBackup"
-    permissions = (permissions.SystemAccount(), permissions.InstallationOperator())
+    permissions = permissions.INSTALLATION
     #: Another attempt begins anew, and finds nothing of the one before it.
     idempotent = True
     timeout = timedelta(days=1)

@@ -1,0 +1,49 @@
+"""`CleanGPJobs`: finished runs go when their retention has passed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from backgroundtasks.handlers import Outcome, TaskHandler, permissions
+from backgroundtasks.lifecycle import flushing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backgroundtasks.handlers import TaskContext
+
+#: Of the time that a batch took, so long others may write undisturbed.
+_REST: Final = 0.1
+
+
+class CleanGPJobs(TaskHandler):
+    """
+    Delete finished runs past their retention, with what hangs on them.
+
+    The keeper does the same, a little at a time; this does all there is, in the same small batches.
+    """
+
+    task_type = "CleanGPJobs"
+    permissions = permissions.INSTALLATION
+    idempotent = True
+
+    @classmethod
+    def exclusive_key(cls, parameters: Mapping[str, Any]) -> str | None:
+        """Return the same key for all: one cleaner at a time."""
+        return "cleaner"
+
+    def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
+        """Delete batch after batch."""
+        flushed = 0
+        while True:
+            began = time.monotonic()
+            batch = flushing.flush()
+            if not batch:
+                break
+            flushed += batch
+            context.progress(flushed, text="Cleaning")
+            context.checkpoint(safe=True)
+            time.sleep((time.monotonic() - began) * _REST)
+        context.progress(flushed, flushed, "GP Jobs have been cleaned.")
+        return Outcome({"runs": flushed})
