@@ -28,6 +28,8 @@ PART: Final = 4 * 1024 * 1024
 _BLOCK: Final = 1024 * 1024
 _LEVEL: Final = 3
 _THREADS: Final = 2
+#: Bytes that a thread takes at once: the default, 8 MiB, costs 20 MiB more and is no faster.
+_JOB: Final = 4 * 1024 * 1024
 #: zstd's window at our level is 2 MiB; nothing of ours asks for more than this.
 _WINDOW: Final = 8 * 1024 * 1024
 
@@ -52,7 +54,10 @@ class Writer:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
-        compressor = zstandard.ZstdCompressor(level=_LEVEL, threads=_THREADS)
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            _LEVEL, threads=_THREADS, job_size=_JOB
+        )
+        compressor = zstandard.ZstdCompressor(compression_params=parameters)
         self._frame = compressor.stream_writer(cast("IO[bytes]", sealer), closefd=False)
         self._tar = tarfile.open(  # noqa: SIM115 - closed by `finish`
             mode="w|", fileobj=self._frame, format=tarfile.PAX_FORMAT, bufsize=_BLOCK

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 #: Of the time that a batch took, so long others may write undisturbed.
 _REST: Final = 0.1
+#: Seconds that a batch should take, and the runs that it may have.
+_AIM: Final = 0.05
+_LEAST, _MOST = 100, 1000
 
 
 class CleanGPJobs(TaskHandler):
@@ -35,15 +38,18 @@ class CleanGPJobs(TaskHandler):
 
     def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
         """Delete batch after batch."""
-        flushed = 0
+        flushed, size = 0, _LEAST
         while True:
             began = time.monotonic()
-            batch = flushing.flush()
+            batch = flushing.flush(size)
             if not batch:
                 break
             flushed += batch
+            took = time.monotonic() - began
+            # A batch that had to wait, or was long, is followed by a smaller one.
+            size = max(_LEAST, min(_MOST, int(size * min(2.0, _AIM / max(took, 0.001)))))
             context.progress(flushed, text="Cleaning")
             context.checkpoint(safe=True)
-            time.sleep((time.monotonic() - began) * _REST)
+            time.sleep(took * _REST)
         context.progress(flushed, flushed, "GP Jobs have been cleaned.")
         return Outcome({"runs": flushed})
