@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 
@@ -20,6 +20,7 @@ from backgroundtasks.handlers import data_keys
 from backgroundtasks.handlers.testing import perform
 from backgroundtasks.maintenance import backup, errors, restore, sealing, stores
 from backgroundtasks.maintenance.handlers.create_backup import CreateBackup
+from backgroundtasks.maintenance.journal import REPLACING, Journal
 from backgroundtasks.models import Account, Schedule, Task, TaskStatus, Worker
 from backgroundtasks.states import FINAL, State
 from tests.support import factories
@@ -283,3 +284,17 @@ def test_a_broken_database_is_no_hindrance(installation: Path, name: str) -> Non
     restored(name)
 
     assert all_rows() == before
+
+
+def test_it_is_not_opened_while_a_restore_has_not_ended(installation: Path, name: str) -> None:
+    folder = installation / "maintenance/restore"
+    folder.mkdir(parents=True, exist_ok=True)
+    Journal("nightly", "2026-01-01T00:00:00+00:00", REPLACING, {}, "").write(folder)
+
+    with pytest.raises(CommandError, match="The restore of nightly has not ended"):
+        call_command("maintenance", "off")
+
+    assert closed.is_closed()
+    assert restore.undo() == "nightly"
+    call_command("maintenance", "off")
+    assert not closed.is_closed()
