@@ -71,6 +71,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "DIALECTS": ("enterprise_tester", "sailpoint", "astra"),
     #: SailPoint's `/beta` answers `SUCCESS` as the newer versions do, not `Success`.
     "SAILPOINT_BETA_UPPER_CASE": False,
+    #: Requests of one user to one of its versions within ten seconds before 429; None: no limit.
+    "SAILPOINT_RATE_LIMIT": None,
     #: Most tasks of one answer in Astra's dialect; `metadata.continue` leads to more.
     "ASTRA_PAGE": 1000,
     #: Whether that dialect refuses the parameters that its vendor documents for other lists only.

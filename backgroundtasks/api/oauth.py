@@ -1,8 +1,9 @@
 """
 `POST /oauth/token`: a client's id and secret for a bearer token (RFC 6749, section 4.4).
 
-The protocol is oauthlib's. The client shows its credentials in a Basic header, in the form,
-or in a JSON body; in the query string, where logs would keep them, they are refused unread.
+The protocol is oauthlib's, which sees one form. The client shows its credentials in a Basic
+header, in a form (also `multipart/form-data`), in a JSON body, or, as clients of some vendors do,
+in the query string: from there they are moved into the form, and no log of ours has them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus, urlencode
 from uuid import UUID
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpResponse, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -23,16 +26,31 @@ from oauthlib.oauth2 import BackendApplicationServer, RequestValidator
 
 from backgroundtasks import conf
 from backgroundtasks.api import body
-from backgroundtasks.api.errors import ApiError, TooLarge
+from backgroundtasks.api.errors import ApiError, BadRequest, TooLarge
 from backgroundtasks.api.throttle import Failures
 from backgroundtasks.models import OAuthClient
-from backgroundtasks.operations.issue_token import SCOPES, digest, issue_token
+from backgroundtasks.operations.issue_token import READ, SCOPES, WRITE, digest, issue_token
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _MEMBERS: Final = ("grant_type", "client_id", "client_secret", "scope")
+_MULTIPART: Final = "multipart/form-data"
+#: Scopes as vendors call them, in ours; none: all that the client may.
+_ALSO_CALLED: Final = {
+    "idn:task-management:read": READ,
+    "idn:task-management:write": f"{READ} {WRITE}",
+    "sp:scopes:default": READ,
+    "sp:scopes:all": "",
+}
+
+
+def _ours(scopes: list[str], client: OAuthClient) -> set[str]:
+    """Return scopes in our words; a vendor's word for everything is what the client may."""
+    if "sp:scopes:all" in scopes:
+        return set(str(client.scope).split())
+    return {word for scope in scopes for word in _ALSO_CALLED.get(scope, scope).split()}
 
 
 class _Clients(RequestValidator):
@@ -66,7 +84,7 @@ class _Clients(RequestValidator):
     ) -> bool:
         """Give what exists and the client may have."""
         allowed = frozenset(client.scope.split()) or SCOPES
-        return all(scope in allowed for scope in scopes)
+        return _ours(scopes, client) <= allowed
 
     def save_bearer_token(self, token: dict[str, Any], *_args: Any, **_kwargs: Any) -> None:
         """Do nothing: the token was stored, as its digest, when it was made."""
@@ -74,7 +92,8 @@ class _Clients(RequestValidator):
 
 def _issue(request: Any) -> str:
     """Make and store a token."""
-    token, _ = issue_token(request.user, scope=" ".join(request.scopes), client=request.client)
+    scope = " ".join(sorted(_ours(request.scopes, request.client)))
+    token, _ = issue_token(request.user, scope=scope, client=request.client)
     return token
 
 
@@ -94,8 +113,6 @@ class AccessTokens(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Return a token, or the error in RFC 6749's words."""
-        if any(name in request.GET for name in _MEMBERS):
-            return _refused(400, "invalid_request", "Credentials do not belong in the URL.")
         try:
             form = _form(request)
             failures = Failures(f"client {_shown_id(request, form)}", request)
@@ -119,24 +136,48 @@ class AccessTokens(View):
 
 def _form(request: HttpRequest) -> dict[str, str]:
     """
-    Return the members of the body, a form or JSON.
+    Return the members of the body and of the query string.
 
     Raises:
-        ApiError: too large, or no form and no JSON object of texts.
+        ApiError: too large, no form and no JSON object of texts, or a member that is given twice.
     """
+    form = _of_body(request)
+    query = _query(request)
+    for name in _MEMBERS:
+        value = query.get(name)
+        if not value:
+            continue
+        if form.setdefault(name, value) != value:
+            raise BadRequest(f"{name} is given twice, in the body and in the URL.")
+    return form
+
+
+def _query(request: HttpRequest) -> QueryDict:
+    try:
+        return request.GET
+    except SuspiciousOperation:
+        raise BadRequest("The URL has too many parameters.") from None
+
+
+def _of_body(request: HttpRequest) -> dict[str, str]:
     kind = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         given = body.parse_object(body.read_bytes(request))
         return {
             name: value for name in _MEMBERS if isinstance(value := given.get(name), str) and value
         }
-    if request.META.get("CONTENT_LENGTH", "0").strip() not in {"", "0"} and (
-        int(request.META["CONTENT_LENGTH"]) > conf.BODY_LIMIT
-    ):
+    length = request.META.get("CONTENT_LENGTH", "").strip() or "0"
+    if not length.isdigit() or int(length) > conf.BODY_LIMIT:
         raise TooLarge(f"The body is larger than {conf.BODY_LIMIT} bytes.")
-    raw = request.read(conf.BODY_LIMIT)
-    form = QueryDict(raw, encoding="utf-8")
+    try:
+        form = request.POST if kind == _MULTIPART else _urlencoded(request)
+    except (SuspiciousOperation, MultiPartParserError, OSError):
+        raise BadRequest("The body is no form.") from None
     return {name: str(form[name]) for name in _MEMBERS if form.get(name)}
+
+
+def _urlencoded(request: HttpRequest) -> QueryDict:
+    return QueryDict(request.read(conf.BODY_LIMIT), encoding="utf-8")
 
 
 def _shown(request: Any) -> tuple[str, str]:

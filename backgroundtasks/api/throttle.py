@@ -1,5 +1,5 @@
 """
-Failed logins, counted per user and address.
+Failed logins, counted per user and address, and requests, where a dialect limits them.
 
 The counts live in Django's default cache: with the stock one each web process counts for
 itself; name a shared cache in `CACHES` to count for all of them together.
@@ -8,12 +8,13 @@ itself; name a shared cache in `CACHES` to count for all of them together.
 from __future__ import annotations
 
 import hashlib
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from django.core.cache import cache
 
-from backgroundtasks import conf
+from backgroundtasks import clock, conf
 from backgroundtasks.api.errors import Throttled
 
 if TYPE_CHECKING:
@@ -47,3 +48,28 @@ class Failures:
                 cache.incr(self._key)
             except ValueError:  # It ran out between the two.
                 cache.add(self._key, 1, int(_WINDOW.total_seconds()))
+
+
+def count_request(who: str, most: int, window: timedelta) -> None:
+    """
+    Count a request.
+
+    Args:
+        who: Whose requests are counted together.
+        most: How many are answered within a window.
+        window: Windows follow each other; the count begins anew with each.
+
+    Raises:
+        Throttled: it is one too many; says in how many whole seconds the next window begins.
+    """
+    number, passed = divmod(clock.now().timestamp(), window.total_seconds())
+    key = f"backgroundtasks.requests.{who}.{int(number)}"
+    if cache.add(key, 1, int(window.total_seconds()) + 1):
+        return
+    try:
+        count = cache.incr(key)
+    except ValueError:  # It ran out between the two.
+        return
+    if count > most:
+        rest = math.ceil(window.total_seconds() - passed)
+        raise Throttled("Too many requests; wait a little.", seconds=rest)

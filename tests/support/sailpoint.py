@@ -19,6 +19,27 @@ BASES = {
 }
 #: Those that have `pending-tasks`.
 PENDING = {name: base for name, base in BASES.items() if name != "v1"}
+#: Of a task, in the vendor's order.
+MEMBERS = [
+    "id",
+    "type",
+    "uniqueName",
+    "description",
+    "parentName",
+    "launcher",
+    "target",
+    "created",
+    "modified",
+    "launched",
+    "completed",
+    "completionStatus",
+    "messages",
+    "returns",
+    "attributes",
+    "progress",
+    "percentComplete",
+    "taskDefinitionSummary",
+]
 
 
 def ids(answer: Any) -> list[str]:

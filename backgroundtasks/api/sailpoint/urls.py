@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.apps import apps
+
 from backgroundtasks.api.routing import route
 from backgroundtasks.api.sailpoint import views
 from backgroundtasks.api.sailpoint.versions import VERSIONS
@@ -21,3 +23,9 @@ for version in VERSIONS:
         path = f"{version.path}/pending-tasks"
         urlpatterns.append(route(path, views.pending(version), f"{name}-pending"))
     urlpatterns.append(route(f"{version.path}/<str:task_id>", views.item(version), f"{name}-one"))
+
+if apps.is_installed("drf_spectacular"):
+    from backgroundtasks.api.sailpoint.openapi import SETTINGS, Document
+    from backgroundtasks.api.schema_views import schema_routes
+
+    urlpatterns += schema_routes("sailpoint", Document, SETTINGS)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from django.http import HttpResponse
 
-from backgroundtasks.api import authentication, origins
+from backgroundtasks import conf
+from backgroundtasks.api import authentication, origins, throttle
 from backgroundtasks.api.sailpoint import errors, listing, patch, reading
 from backgroundtasks.api.sailpoint.vocabulary import etag, represent
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     #: Takes who asks, the request, and the parts of its path.
     Method = Callable[..., HttpResponse]
 
+_RATE_WINDOW: Final = timedelta(seconds=10)
 _CACHING: Final = "private, no-cache"
 _dumps: Final = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), check_circular=False
@@ -85,12 +88,12 @@ def item(version: Version) -> Resource:
 
 def _list(version: Version, request: HttpRequest) -> HttpResponse:
     """Return a page of the runs that the caller may see."""
-    return _page(version, listing.page(_reader(request), version, request.GET))
+    return _page(version, listing.page(_reader(version, request), version, request.GET))
 
 
 def _pending(version: Version, request: HttpRequest) -> HttpResponse:
     """Return a page of those that have not finished."""
-    answer = _page(version, listing.pending_page(_reader(request), request.GET))
+    answer = _page(version, listing.pending_page(_reader(version, request), request.GET))
     answer["X-Deprecated"] = "true"
     return answer
 
@@ -104,12 +107,12 @@ def _pending_count(version: Version, request: HttpRequest) -> HttpResponse:
 
 def _show(version: Version, request: HttpRequest, task_id: str) -> HttpResponse:
     """Return one run."""
-    return _shown(version, *reading.read_one(_reader(request), task_id))
+    return _shown(version, *reading.read_one(_reader(version, request), task_id))
 
 
 def _change(version: Version, request: HttpRequest, task_id: str) -> HttpResponse:
     """Say how a run has ended; return it as it is then."""
-    actor = authentication.identify(request)
+    actor = _caller(version, request)
     authentication.require_scope(actor, authentication.WRITE)
     change = patch.read_patch(request)
     change.apply(actor, reading.run_id_of(task_id))
@@ -122,9 +125,17 @@ def _shown(version: Version, row: Row, said: list[Said]) -> HttpResponse:
     return _json(body, {"ETag": etag(row), "Cache-Control": _CACHING})
 
 
-def _reader(request: HttpRequest) -> Actor:
-    actor = authentication.identify(request)
+def _reader(version: Version, request: HttpRequest) -> Actor:
+    actor = _caller(version, request)
     authentication.require_reader(actor)
+    return actor
+
+
+def _caller(version: Version, request: HttpRequest) -> Actor:
+    actor = authentication.identify(request)
+    most = conf.SAILPOINT_RATE_LIMIT
+    if most is not None:
+        throttle.count_request(f"sailpoint.{version.name}.{actor.user.pk}", most, _RATE_WINDOW)
     return actor
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from backgroundtasks import operations
+from backgroundtasks.api import throttle
 from backgroundtasks.api.sailpoint import listing, reading
 from tests.support import factories
 from tests.support.http import Caller, basic, token
@@ -122,6 +123,43 @@ def test_too_many_failed_logins_are_429() -> None:
 
     assert (answer.status_code, list(answer.json())) == (429, ["message"])
     assert answer["Retry-After"].isdigit()
+
+
+class TestRateLimit:
+    def test_there_is_none_by_default(self) -> None:
+        me = Caller()
+
+        assert {me.get("/task-status/v1?limit=0").status_code for _ in range(120)} == {200}
+
+    def test_with_one_the_next_request_of_the_version_is_429(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.TASKCENTER = {**settings.TASKCENTER, "SAILPOINT_RATE_LIMIT": 2}
+        at = datetime(2026, 3, 4, 9, 0, 3, 500_000, tzinfo=UTC)
+        me, other = Caller(), Caller()
+        monkeypatch.setattr(throttle.clock, "now", lambda: at)
+        monkeypatch.setattr(reading, "oldest_shown", lambda: 0)
+        for caller in (me, other):
+            caller.headers["authorization"] = basic_of(caller)
+
+        codes = [me.get("/task-status/v1").status_code for _ in range(2)]
+        answer = me.get(f"/task-status/v1/{UNKNOWN}")
+
+        assert codes == [200, 200]
+        assert (answer.status_code, list(answer.json())) == (429, ["message"])
+        assert answer["Retry-After"] == "7"
+        assert me.get("/beta/task-status").status_code == 200
+        assert other.get("/task-status/v1").status_code == 200
+        at += timedelta(seconds=7)
+        assert me.get("/task-status/v1").status_code == 200
+
+
+def basic_of(caller: Caller) -> str:
+    """Return a login that does not expire."""
+    user = caller.actor.user
+    user.set_password("x")
+    user.save()
+    return basic(user.username, "x")
 
 
 def test_a_host_that_is_not_ours_reads_nothing(settings: Any) -> None:

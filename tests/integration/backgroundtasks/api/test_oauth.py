@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from backgroundtasks import clock, operations
+from backgroundtasks.api import oauth
 from backgroundtasks.models import AccessToken
 from tests.support import factories
 from tests.support.http import basic
@@ -81,18 +83,91 @@ def test_an_unknown_client_is_401() -> None:
     assert ask("grant_type=client_credentials&client_id=x&client_secret=y").status_code == 401
 
 
-@pytest.mark.parametrize("name", ["client_secret", "client_id", "grant_type"])
-def test_credentials_in_the_url_are_refused_unread(registered: Any, name: str) -> None:
-    client, secret = registered
+class TestTransports:
+    """As clients of SailPoint send them: a form of two kinds, or the query string of a POST."""
 
-    answer = Client().post(
-        f"/oauth/token?{name}=x",
-        f"grant_type=client_credentials&client_id={client.pk}&client_secret={secret}",
-        content_type=FORM,
+    @pytest.mark.parametrize("where", ["query", "multipart", "mixed"])
+    def test_each_gets_a_token(self, registered: Any, where: str) -> None:
+        answer = self.ask(where, *registered)
+
+        assert answer.status_code == 200, answer.content
+        assert set(answer.json()) >= {"access_token", "token_type", "expires_in", "scope"}
+        bearer = {"authorization": f"Bearer {answer.json()['access_token']}"}
+        assert Client().get("/task-status/v1", headers=bearer).status_code == 200
+
+    @pytest.mark.parametrize("where", ["query", "multipart", "mixed"])
+    def test_a_wrong_secret_is_401_and_in_no_log(
+        self, registered: Any, where: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client, _ = registered
+
+        with caplog.at_level("DEBUG"):
+            answer = self.ask(where, client, "wrong-secret")
+
+        assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+        assert "wrong-secret" not in caplog.text
+
+    def test_oauthlib_sees_no_query_string(
+        self, registered: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = []
+        make = oauth._server
+
+        def server() -> Any:
+            real = make()
+            ask_real = real.create_token_response
+            real.create_token_response = lambda uri, *rest: seen.append(uri) or ask_real(uri, *rest)
+            return real
+
+        monkeypatch.setattr(oauth, "_server", server)
+        self.ask("query", *registered)
+
+        assert seen == ["http://testserver/oauth/token"]
+
+    def test_a_member_that_is_given_twice_otherwise_is_400(self, registered: Any) -> None:
+        client, secret = registered
+
+        answer = Client().post(
+            "/oauth/token?client_id=other",
+            f"grant_type=client_credentials&client_id={client.pk}&client_secret={secret}",
+            content_type=FORM,
+        )
+
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+        assert not AccessToken.objects.exists()
+
+    @pytest.mark.parametrize(
+        "body, kind",
+        [
+            (b"--x", "multipart/form-data; boundary=x"),
+            (b"", "multipart/form-data"),
+            (b"--\xff", "multipart/form-data; boundary=\xff"),
+            (b"a=1&" * 2000, FORM),
+        ],
     )
+    def test_what_is_no_form_is_400(self, body: bytes, kind: str) -> None:
+        answer = Client().generic("POST", "/oauth/token", body, content_type=kind)
 
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
-    assert not AccessToken.objects.exists()
+        assert answer.status_code == 400
+        assert "error" in answer.json()
+
+    def test_a_body_of_megabytes_is_413(self) -> None:
+        answer = ask("a" * (2 * 1024 * 1024))
+
+        assert (answer.status_code, answer.json()["error"]) == (413, "invalid_request")
+
+    def ask(self, where: str, client: Any, secret: str) -> Any:
+        members = {
+            "grant_type": "client_credentials",
+            "client_id": str(client.pk),
+            "client_secret": secret,
+        }
+        if where == "multipart":
+            return Client().post("/oauth/token", members)
+        inside = {} if where == "query" else {"client_secret": members.pop("client_secret")}
+        return Client().post(
+            f"/oauth/token?{urlencode(members)}", urlencode(inside), content_type=FORM
+        )
 
 
 @pytest.mark.parametrize("grant", ["password", "authorization_code", "refresh_token", "nope"])
@@ -136,7 +211,36 @@ class TestScope:
         assert answer.status_code == 200, answer.content
         assert set(AccessToken.objects.values_list("client", "scope")) == {(client.pk, given)}
 
-    @pytest.mark.parametrize("of_client, asked", [("tasks:read", "tasks:write"), ("", "nope")])
+    @pytest.mark.parametrize(
+        "of_client, asked, given",
+        [
+            ("", "idn:task-management:read", "tasks:read"),
+            ("", "idn:task-management:write", "tasks:read tasks:write"),
+            ("", "sp:scopes:default", "tasks:read"),
+            ("", "sp:scopes:all", ""),
+            ("tasks:read", "sp:scopes:all", "tasks:read"),
+            ("", "sp:scopes:all idn:task-management:read", ""),
+            ("", "idn:task-management:read tasks:write", "tasks:read tasks:write"),
+        ],
+    )
+    def test_sailpoints_words_stand_for_ours(self, of_client: str, asked: str, given: str) -> None:
+        client, secret = operations.create_client("ci", factories.actor().user, scope=of_client)
+
+        answer = three_ways(client, secret, scope=quote(asked))[1]
+
+        assert answer.status_code == 200, answer.content
+        assert set(AccessToken.objects.values_list("scope", flat=True)) == {given}
+        assert answer.json()["scope"] == asked
+
+    @pytest.mark.parametrize(
+        "of_client, asked",
+        [
+            ("tasks:read", "tasks:write"),
+            ("", "nope"),
+            ("tasks:read", "idn:task-management:write"),
+            ("tasks:write", "sp:scopes:default"),
+        ],
+    )
     def test_more_than_the_client_may_is_refused(self, of_client: str, asked: str) -> None:
         client, secret = operations.create_client("ci", factories.actor().user, scope=of_client)
 
