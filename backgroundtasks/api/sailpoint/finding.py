@@ -4,8 +4,9 @@ From a filter to the runs that fit, by an index, whatever the mix of runs is.
 A test such as `completionStatus eq "ERROR"` names a *branch*: a part of one index, in the order
 of the list. What fits a filter lies in the union of some branches; of each as much is read as
 the page needs, and the whole filter is asked of what is read. Where several unions would do
-(`… and …`), the smallest one is taken, which is counted first. What no branch knows (`not …`,
-how a run was started) is asked along the account's list, of the index alone.
+(`… and …`), the smallest one is taken, which is counted first. What no other index knows
+(`not …`, how a run was started) is a branch of the account's list, asked of the index alone;
+it is taken where all others are large.
 
 SQLite keeps no statistics, so it is told which index to take.
 """
@@ -97,13 +98,12 @@ class Search:
     """What is looked for."""
 
     condition: Q
-    #: None: no index knows it.
-    cover: _Cover | None
+    cover: _Cover
 
 
-LIST: Final = Branch("run_list", Q())
+_LIST: Final = "run_list"
 UNFINISHED: Final = Branch("run_list_unfinished", Q(_literally(_UNFINISHED)))
-EVERYTHING: Final = Search(Q(), LIST)
+EVERYTHING: Final = Search(Q(), Branch(_LIST, Q()))
 PENDING: Final = Search(Q(state__in=_UNFINISHED), UNFINISHED)
 
 
@@ -174,19 +174,19 @@ def _read_one_branch(runs: QuerySet[TaskStatus], branch: Branch, window: Window)
 
 def _branches(actor: Actor, search: Search) -> list[Branch]:
     """Return the branches to read."""
-    cover = search.cover or LIST
     sizes: dict[int, int] = {}
-    if _has_choice(cover):
-        found = [one for one in _leaves(cover) if one is not LIST]
-        sizes = dict(zip(map(id, found), _sizes(actor, found), strict=True))
-    chosen, _ = _chosen(cover, sizes)
+    if _has_choice(search.cover):
+        found = [one for one in _leaves(search.cover) if one.index != _LIST]
+        if found:
+            sizes = dict(zip(map(id, found), _sizes(actor, found), strict=True))
+    chosen, _ = _chosen(search.cover, sizes)
     return chosen
 
 
 def _chosen(cover: _Cover, sizes: dict[int, int]) -> tuple[list[Branch], int]:
     """Return the branches of the smallest cover, and how large it is."""
     if isinstance(cover, Branch):
-        return [cover], sizes.get(id(cover), 0)
+        return [cover], sizes.get(id(cover), _LARGE)
     parts = [_chosen(one, sizes) for one in cover.covers]
     if isinstance(cover, _Choice):
         return min(parts, key=lambda part: part[1])
@@ -261,12 +261,17 @@ def _search(meaning: _Meaning, node: Node, *, negated: bool) -> Search:
     if isinstance(node, All) != negated:
         for part in parts[1:]:
             condition &= part.condition
-        known = tuple(part.cover for part in parts if part.cover is not None)
-        return Search(condition, _Choice(known) if len(known) > 1 else (*known, None)[0])
+        # Of large ones the list comes first: it tells what does not fit without the table.
+        covers = sorted((part.cover for part in parts), key=_is_other)
+        return Search(condition, _Choice(tuple(covers)))
     for part in parts[1:]:
         condition |= part.condition
-    covers = tuple(part.cover for part in parts if part.cover is not None)
-    return Search(condition, _Union(covers) if len(covers) == len(parts) else None)
+    return Search(condition, _Union(tuple(part.cover for part in parts)))
+
+
+def _is_other(cover: _Cover) -> bool:
+    """Whether it is none of the account's list."""
+    return not (isinstance(cover, Branch) and cover.index == _LIST)
 
 
 class _Meaning:
@@ -383,8 +388,8 @@ def _by_value(index: str, column: str, values: Iterable[Any]) -> list[Branch]:
 
 def _either_way(condition: Q, branches: list[Branch] | None, *, negated: bool) -> Search:
     if negated:
-        return Search(~condition, None)
-    return Search(condition, None if branches is None else _joined(branches))
+        return Search(~condition, Branch(_LIST, ~condition))
+    return Search(condition, Branch(_LIST, condition) if branches is None else _joined(branches))
 
 
 def _joined(branches: list[Branch]) -> _Cover:
