@@ -64,3 +64,24 @@ def test_every_answer_of_astra_is_as_the_document_says(tmp_path: Path) -> None:
     }
 
     require_agreement(tmp_path, actor, "astra", parameters)
+
+
+def test_every_answer_of_sailpoint_is_as_the_document_says(tmp_path: Path) -> None:
+    actor = factories.actor(role="admin")
+    for state in State:
+        factories.run(state, owner=actor)
+    run = factories.run(State.SUCCEEDED, owner=actor, result={"values": {"a": 1}})
+    parameters = {
+        "path.task_id": run.pk.hex,
+        "query.filters": 'type eq "WORK"',
+        "query.sorters": "-created",
+    }
+
+    # No schema can say which patches mean something: others are 400, and of another state 412.
+    patches = (
+        '[[operations]]\ninclude-method = "PATCH"\n'
+        "checks.positive_data_acceptance.expected-statuses = "
+        '["2xx", "400", "401", "403", "404", "412"]\n'
+    )
+
+    require_agreement(tmp_path, actor, "sailpoint", parameters, patches)

@@ -20,7 +20,7 @@ EXAMPLES = 10
 
 
 def require_agreement(
-    folder: Path, actor: Actor, dialect: str, parameters: Mapping[str, str]
+    folder: Path, actor: Actor, dialect: str, parameters: Mapping[str, str], more: str = ""
 ) -> None:
     """
     Fail if any answer is not as the dialect's document says.
@@ -30,11 +30,12 @@ def require_agreement(
         actor: Who asks.
         dialect: Whose document it is.
         parameters: `path.run_id` to its value, so that requests get behind the 404.
+        more: Of the configuration, in TOML.
     """
     bearer = token(actor.user, life=timedelta(hours=1))
     config = folder / "schemathesis.toml"
     lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in parameters.items()]
-    config.write_text("[parameters]\n" + "\n".join(lines) + "\n")
+    config.write_text("[parameters]\n" + "\n".join(lines) + "\n" + more)
 
     # Its logins with made-up names are no attack.
     with WorkerCommand(workers=1), Server(LOGIN_ATTEMPTS=10**9) as server:

@@ -110,7 +110,10 @@ _OPERATION: Final = {
         "op": {"type": "string", "enum": ["add", "remove", "replace", "move", "copy", "test"]},
         "path": {"type": "string", "description": "A JSON Pointer."},
         "from": {"type": "string", "description": "A JSON Pointer, for move and copy."},
-        "value": {"description": "For add, replace and test."},
+        "value": {
+            "type": ["string", "boolean", "number", "object", "array", "null"],
+            "description": "For add, replace and test.",
+        },
     },
     "required": ["op", "path"],
 }
