@@ -141,4 +141,4 @@ class TestChildren:
 
         plan = run_list._ordered(runs, newest_first=False)[:26].explain()
 
-        assert re.search(r"INDEX one_child_per_key \(parent_id=\?", plan), plan
+        assert re.search(r"INDEX (one_child_per_key|run_children) \(parent_id=\?", plan), plan

@@ -77,6 +77,9 @@ def test_counts_unfinished_runs_by_state_and_type(client: Client) -> None:
         ("queued", "Work"): 1,
         ("scheduled", "Work"): 1,
         ("running", "Work"): 1,
+        ("waiting", "Work"): 1,
+        ("pausing", "Work"): 1,
+        ("paused", "Work"): 1,
         ("cancelling", "Work"): 1,
         ("running", "SideWork"): 1,
     }
@@ -119,7 +122,7 @@ def test_asks_as_many_queries_for_many_runs_as_for_one(
         for _ in range(3):
             factories.run(state, owner=owner)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         scrape(client)
 
 

@@ -104,7 +104,8 @@ class TestCleanGPJobs:
         assert not Message.objects.exists()
 
     def test_stops_when_it_is_cancelled(self) -> None:
-        for _ in range(250):
+        # More than two batches, of which each is at most twice the one before.
+        for _ in range(350):
             factories.run(State.SUCCEEDED, expires_at=clock.now() - DAY)
 
         run = perform(CleanGPJobs, {}, cancel_after=1)
