@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 
 from backgroundtasks.api import kit
 from tickets.models import (
@@ -93,6 +93,23 @@ def get(rows: QuerySet[Any], identity: UUID, word: str) -> Any:
     if row is None:
         raise kit.NotFound(f"The {word} {identity} does not exist.")
     return row
+
+
+def hold(row: Model, word: str) -> None:
+    """
+    Keep a row that is about to be changed from being deleted until the transaction ends.
+
+    A new row passes. Without this, saving would make a row again that somebody deleted after
+    it was read.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    if row._state.adding:  # noqa: SLF001 - documented API
+        return
+    locked = type(row)._base_manager.select_for_update(no_key=True).filter(pk=row.pk)  # noqa: SLF001
+    if locked.values_list("pk", flat=True).first() is None:
+        raise kit.NotFound(f"The {word} {row.pk} does not exist.")
 
 
 def require(rows: QuerySet[Any], identity: UUID, word: str) -> Any:

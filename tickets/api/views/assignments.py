@@ -90,5 +90,6 @@ def _save(actor: Actor, row: AutomatedTestAssignment, given: dict[str, Any]) -> 
     if "AssignedToId" in given:
         row.assigned_to = lookup.member(actor, given["AssignedToId"])
     with transaction.atomic():
+        lookup.hold(row, "assignment")
         row.save()
         documents.index(AutomatedTestAssignment, [row.pk])

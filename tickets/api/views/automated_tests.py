@@ -102,6 +102,7 @@ def _save(row: AutomatedTest, given: dict[str, Any]) -> None:
         if given.get(name) is not None:
             setattr(row, column, given[name])
     with transaction.atomic():
+        lookup.hold(row, "automated test")
         row.save()
         documents.index(AutomatedTest, [row.pk])
         # An assignment is found by the name of its test.

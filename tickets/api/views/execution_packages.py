@@ -127,6 +127,7 @@ def _save(row: ExecutionPackage, given: dict[str, Any]) -> None:
     if given.get("OrderNumber") is not None:
         row.order_number = given["OrderNumber"]
     with transaction.atomic():
+        lookup.hold(row, "execution package")
         row.save()
         documents.index(ExecutionPackage, [row.pk])
 

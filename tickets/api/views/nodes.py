@@ -66,6 +66,7 @@ class NodeById(kit.ResourceView):
         notes.is_valid(raise_exception=True)
         row.notes = notes.validated_data["Notes"]
         with transaction.atomic():
+            lookup.hold(row, "result node")
             row.save(update_fields=["notes"])
             documents.index(ResultNode, [row.pk])
         return kit.Response(representations.node(request, row, frozenset()))

@@ -99,6 +99,7 @@ def _save(actor: Actor, row: Project, given: dict[str, Any]) -> None:
             setattr(row, column, given[name])
     try:
         with transaction.atomic():
+            lookup.hold(row, "project")
             row.save()
             documents.index(Project, [row.pk])
     except IntegrityError:
