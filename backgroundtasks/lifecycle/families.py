@@ -128,4 +128,5 @@ _DONE: Final = Case(
 def _sum(what: Case | Greatest) -> Subquery:
     """Return the sum over the children of a run."""
     children = TaskStatus.objects.filter(parent=OuterRef("pk")).order_by()
-    return Subquery(children.values("parent").annotate(sum=Sum(what)).values("sum"))
+    # Of one row by itself; from Django 6.1 on that must be said where it is compared.
+    return Subquery(children.values("parent").annotate(sum=Sum(what)).values("sum")[:1])
