@@ -193,7 +193,7 @@ def shown(request: Request, schedule: Schedule) -> dict[str, Any]:
         "Title": task.title or None,
         "Owner": task.owner.get_username() if task.owner else None,
         "Parameters": secrets.mask(task.parameters),
-        "Labels": task.labels,
+        "Labels": dict(sorted(task.labels.items())),
         "Expression": schedule.expression,
         "StartsAt": _moment(schedule.starts_at),
         "EndsAt": _moment(schedule.ends_at),

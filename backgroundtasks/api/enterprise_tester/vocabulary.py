@@ -146,7 +146,8 @@ def represent(run: Run, folder: str, link: Callable[[str, str], str]) -> dict[st
     body["QueuedAt"] = moment(run.queued_at)
     body["State"] = str(run.state)
     if run.labels:
-        body["Labels"] = run.labels
+        # PostgreSQL keeps them in an order of its own; the same answer must have the same bytes.
+        body["Labels"] = dict(sorted(run.labels.items()))
     if run.parent_id is not None and run.parent_type is not None:
         body["ParentId"] = public_id(run.parent_type, run.parent_id)
         body["Parent"] = folder + body["ParentId"]
