@@ -261,7 +261,7 @@ class Execution:
         processed, total, text = self.context.latest
         processed = count(processed)
         total = None if total is None else count(total)
-        known = self.run.total if total is None else total
+        known = total or self.run.total
         return (
             min(processed, known) if known else processed,
             total,
@@ -306,7 +306,7 @@ class Execution:
             for warning in warnings:
                 self.say("warning", "run.warning", warning, {})
         processed, total, text = self.progress or (0, None, None)
-        total = self.run.total if total is None else total
+        total = total or self.run.total
         processed = max(processed, self.run.processed)
         return Finish(
             run_id=self.run.id,

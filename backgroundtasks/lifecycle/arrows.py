@@ -243,13 +243,14 @@ def report(fence: Fence, *, processed: int, total: int | None, text: str | None)
     """
     Store progress; counts never go back, and `processed` never exceeds a known total.
 
+    A total of 0 is one that is not known yet: a further attempt leaves what the first one counted.
+
     Returns:
         The run's state; None when it is no longer this worker's.
     """
     also: dict[str, Any] = {"processed": Greatest(F("processed"), processed)}
-    if total is not None:
-        also["total"] = total
     if total:
+        also["total"] = total
         also["processed"] = Least(also["processed"], total)
     if text is not None:
         also["text"] = text

@@ -51,7 +51,7 @@ def require_agreement(
                 "--seed=1",
                 "--request-timeout=20",
                 "--suppress-health-check=all",
-                "--workers=2",
+                "--workers=1",
                 "--no-color",
             ],
             cwd=folder,

@@ -292,6 +292,14 @@ class TestProgress:
         run.refresh_from_db()
         assert (run.processed, run.total) == (5, 5)
 
+    def test_of_an_attempt_that_has_not_counted_yet_leaves_the_known_total(self) -> None:
+        run = factories.run(State.RUNNING, processed=7, total=9)
+
+        arrows.report(_fence(run), processed=0, total=0, text="Counting")
+
+        run.refresh_from_db()
+        assert (run.processed, run.total, run.text) == (7, 9, "Counting")
+
     def test_never_goes_back(self) -> None:
         run = factories.run(State.RUNNING, processed=8, total=10)
 
