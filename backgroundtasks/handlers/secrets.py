@@ -7,7 +7,8 @@ is stored as `{"$sealed": "<Fernet token>"}`.
 
 from __future__ import annotations
 
-from typing import Any, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from rest_framework import serializers
@@ -15,9 +16,15 @@ from rest_framework import serializers
 from backgroundtasks import exceptions
 from backgroundtasks.handlers import data_keys
 
+if TYPE_CHECKING:
+    from django.db.models import Model
+
 MASK: Final = "********"
 #: The one name of the object that stands for a sealed value.
 SEALED: Final = "$sealed"
+
+#: JSON columns of other apps that hold sealed values, as `(model, column)`.
+_columns: dict[tuple[type[Model], str], None] = {}
 
 
 class SecretField(serializers.CharField):
@@ -33,6 +40,32 @@ class SecretField(serializers.CharField):
 def seal(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
     """Return `value` (JSON, as `field` wrote it) with every secret in it sealed."""
     return _walk(field, value, lambda text: {SEALED: _cipher().encrypt(text.encode()).decode()})
+
+
+def seal_object(value: dict[str, Any]) -> dict[str, str]:
+    """Return a JSON object as one sealed value, for a column that `register_column` names."""
+    return {SEALED: _cipher().encrypt(json.dumps(value).encode()).decode()}
+
+
+def unseal_object(sealed: dict[str, str]) -> dict[str, Any]:
+    """
+    Return what `seal_object` sealed.
+
+    Raises:
+        SecretUnreadable: none of the data keys opens it.
+    """
+    value: dict[str, Any] = json.loads(unseal(sealed))
+    return value
+
+
+def register_column(model: type[Model], column: str) -> None:
+    """Let a rotation of the data keys reach a JSON column; in `AppConfig.ready()`."""
+    _columns[model, column] = None
+
+
+def registered_columns() -> list[tuple[type[Model], str]]:
+    """Return the columns that apps named, in the order in which they did."""
+    return list(_columns)
 
 
 def is_sealed(value: dict[Any, Any]) -> bool:

@@ -10,13 +10,23 @@ from backgroundtasks import clock
 from tests.support.factories import AccountFactory
 from tests.support.http import Caller
 from tickets.models import (
+    AgileRun,
+    AgileRunStep,
     AutomatedTest,
     AutomatedTestAssignment,
     AutomatedTestRun,
     ExecutionPackage,
+    ExternalSystem,
+    ExternalSystemLink,
+    ExternalTicket,
+    Incident,
     Project,
     ResultNode,
+    Script,
+    ScriptAssignment,
+    ScriptRun,
     Stage,
+    StepResult,
 )
 
 
@@ -96,6 +106,131 @@ class NodeFactory(factory.django.DjangoModelFactory[ResultNode]):
     is_case = True
     name = factory.Sequence("case_{}".format)
     status = "Passed"
+
+
+class ScriptFactory(factory.django.DjangoModelFactory[Script]):
+    """A script of two steps."""
+
+    class Meta:
+        model = Script
+
+    project = factory.SubFactory(ProjectFactory)
+    account = factory.SelfAttribute("project.account")
+    name = factory.Sequence("Script {}".format)
+    steps = factory.LazyFunction(
+        lambda: [
+            {"description": text, "data": None, "notes": None, "expected_result": f"It {text}s"}
+            for text in ("open", "close")
+        ]
+    )
+
+
+class ScriptAssignmentFactory(factory.django.DjangoModelFactory[ScriptAssignment]):
+    """An assignment; its package and script are of one project."""
+
+    class Meta:
+        model = ScriptAssignment
+
+    script = factory.SubFactory(ScriptFactory)
+    account = factory.SelfAttribute("script.account")
+    package = factory.SubFactory(PackageFactory, project=factory.SelfAttribute("..script.project"))
+
+
+class ScriptRunFactory(factory.django.DjangoModelFactory[ScriptRun]):
+    """A run without steps, under way."""
+
+    class Meta:
+        model = ScriptRun
+
+    assignment = factory.SubFactory(ScriptAssignmentFactory)
+    account = factory.SelfAttribute("assignment.account")
+
+
+class StepResultFactory(factory.django.DjangoModelFactory[StepResult]):
+    """A step that was not run yet."""
+
+    class Meta:
+        model = StepResult
+
+    run = factory.SubFactory(ScriptRunFactory)
+    position = factory.Sequence(int)
+    description = "Open the door"
+
+
+class AgileRunFactory(factory.django.DjangoModelFactory[AgileRun]):
+    """An agile run without steps."""
+
+    class Meta:
+        model = AgileRun
+
+    package = factory.SubFactory(PackageFactory)
+    project = factory.SelfAttribute("package.project")
+    account = factory.SelfAttribute("package.account")
+    number = factory.Sequence(lambda n: n + 1)
+    name = factory.Sequence("Agile run {}".format)
+
+
+class AgileRunStepFactory(factory.django.DjangoModelFactory[AgileRunStep]):
+    """A step that was not run yet."""
+
+    class Meta:
+        model = AgileRunStep
+
+    run = factory.SubFactory(AgileRunFactory)
+    position = factory.Sequence(int)
+    description = "Look around"
+
+
+class IncidentFactory(factory.django.DjangoModelFactory[Incident]):
+    """An incident that no tracker knows."""
+
+    class Meta:
+        model = Incident
+
+    project = factory.SubFactory(ProjectFactory)
+    account = factory.SelfAttribute("project.account")
+    number = factory.Sequence(lambda n: n + 1)
+    summary = factory.Sequence("Incident {}".format)
+
+
+class ExternalSystemFactory(factory.django.DjangoModelFactory[ExternalSystem]):
+    """The built-in tracker."""
+
+    class Meta:
+        model = ExternalSystem
+
+    account = factory.SubFactory(AccountFactory)
+    name = factory.Sequence("Tracker {}".format)
+    kind = "builtin"
+
+
+class ExternalSystemLinkFactory(factory.django.DjangoModelFactory[ExternalSystemLink]):
+    """A defect tracker of a project; both are of one account."""
+
+    class Meta:
+        model = ExternalSystemLink
+
+    project = factory.SubFactory(ProjectFactory)
+    account = factory.SelfAttribute("project.account")
+    external_system = factory.SubFactory(
+        ExternalSystemFactory, account=factory.SelfAttribute("..account")
+    )
+    name = factory.Sequence("Link {}".format)
+
+
+class ExternalTicketFactory(factory.django.DjangoModelFactory[ExternalTicket]):
+    """A ticket that an incident of its link's project is kept in step with."""
+
+    class Meta:
+        model = ExternalTicket
+
+    link = factory.SubFactory(ExternalSystemLinkFactory)
+    project = factory.SelfAttribute("link.project")
+    account = factory.SelfAttribute("link.account")
+    external_system = factory.SelfAttribute("link.external_system")
+    incident = factory.SubFactory(IncidentFactory, project=factory.SelfAttribute("..project"))
+    ticket_id = factory.Sequence(str)
+    key = factory.LazyAttribute("TST-{0.ticket_id}".format)
 
 
 def send(caller: Caller, method: str, path: str, body: Any) -> Any:

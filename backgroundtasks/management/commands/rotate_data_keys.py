@@ -28,11 +28,11 @@ class Command(OperatorCommand):
         if not reseal_only:
             data_keys.put_new_key_in_front(_file())
         resealed, unreadable = operations.reseal_secrets()
-        self.stdout.write(f"Encrypted the secrets of {resealed} tasks anew.")
+        self.stdout.write(f"Encrypted the secrets of {resealed} rows anew.")
         if unreadable:
             named = ", ".join(map(str, unreadable[:5]))
             raise CommandError(
-                f"{len(unreadable)} tasks hold secrets that no data key opens: {named}"
+                f"{len(unreadable)} rows hold secrets that no data key opens: {named}"
                 f"{' …' if len(unreadable) > 5 else ''}. They stay as they are."  # noqa: PLR2004
             )
 

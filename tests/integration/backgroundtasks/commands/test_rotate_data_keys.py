@@ -59,7 +59,7 @@ def test_encrypts_everything_anew_in_batches(keys: Path, shell: Callable[..., st
 
     printed = shell("rotate_data_keys")
 
-    assert printed == "Encrypted the secrets of 153 tasks anew.\n"
+    assert printed == "Encrypted the secrets of 153 rows anew.\n"
     assert len(many) == 150
     assert plain.created
     first_key = keys.read_text().split()[0]
@@ -120,8 +120,8 @@ def test_names_what_it_cannot_read_and_does_the_rest(
         shell("rotate_data_keys")
 
     assert str(refusal.value) == (
-        f"1 tasks hold secrets that no data key opens: {lost.pk}. They stay as they are."
+        f"1 rows hold secrets that no data key opens: {lost.pk}. They stay as they are."
     )
-    assert capsys.readouterr().out == "Encrypted the secrets of 1 tasks anew.\n"
+    assert capsys.readouterr().out == "Encrypted the secrets of 1 rows anew.\n"
     assert parameters(lost) == before
     assert secrets.unseal(parameters(kept)["Secret"]) == "kept"
