@@ -2,6 +2,7 @@
 
 from tickets.admin.assignments import AssignmentAdmin
 from tickets.admin.automated_tests import AutomatedTestAdmin
+from tickets.admin.builtin_tickets import BuiltinTicketAdmin
 from tickets.admin.execution_packages import ExecutionPackageAdmin
 from tickets.admin.nodes import NodeAdmin
 from tickets.admin.projects import ProjectAdmin
@@ -10,6 +11,7 @@ from tickets.admin.runs import RunAdmin
 __all__ = [
     "AssignmentAdmin",
     "AutomatedTestAdmin",
+    "BuiltinTicketAdmin",
     "ExecutionPackageAdmin",
     "NodeAdmin",
     "ProjectAdmin",

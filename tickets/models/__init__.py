@@ -5,6 +5,13 @@ from tickets.models.agile_run_step import AgileRunStep
 from tickets.models.automated_test import AutomatedTest
 from tickets.models.automated_test_assignment import AutomatedTestAssignment
 from tickets.models.automated_test_run import AutomatedTestRun, Stage
+from tickets.models.builtin_ticket import (
+    BuiltinBacklink,
+    BuiltinComment,
+    BuiltinProject,
+    BuiltinStatus,
+    BuiltinTicket,
+)
 from tickets.models.execution_package import ExecutionPackage
 from tickets.models.external_system import ExternalSystem
 from tickets.models.external_system_link import ExternalSystemLink
@@ -24,6 +31,7 @@ from tickets.models.script import Script
 from tickets.models.script_assignment import ScriptAssignment
 from tickets.models.script_run import ScriptRun
 from tickets.models.step_result import StepResult
+from tickets.models.ticket_writer import TicketWriter
 
 __all__ = [
     "AgileRun",
@@ -33,6 +41,11 @@ __all__ = [
     "AutomatedTestAssignment",
     "AutomatedTestRun",
     "Backlink",
+    "BuiltinBacklink",
+    "BuiltinComment",
+    "BuiltinProject",
+    "BuiltinStatus",
+    "BuiltinTicket",
     "ExecutionPackage",
     "ExternalSystem",
     "ExternalSystemLink",
@@ -52,4 +65,5 @@ __all__ = [
     "Stage",
     "StepResult",
     "StepResultIncident",
+    "TicketWriter",
 ]

@@ -1,0 +1,77 @@
+"""The kinds of trackers, what each wants to know, and the way from a connection to its tracker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from tickets.trackers import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tickets.trackers.protocol import Connection, Tracker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of tracker."""
+
+    #: For people.
+    title: str
+    #: `module.Class` of this package.
+    tracker: str
+    #: Of a connection's own fields, those that must not be empty.
+    needs: tuple[str, ...]
+    #: What may stand in `Connection.settings`: name to meaning.
+    settings: Mapping[str, str]
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "builtin": Kind(
+        title="Built-in",
+        tracker="builtin.BuiltinTracker",
+        needs=("account_id", "project"),
+        settings={},
+    )
+}
+
+#: What a field is called where people fill it in.
+_TITLES: Final = {
+    "account_id": "an account",
+    "base_url": "a base URL",
+    "user_name": "a user name",
+    "secret": "a password or token",
+    "project": "the tracker's project",
+}
+
+
+def problems(connection: Connection) -> list[str]:
+    """Return what keeps a connection from being used, in sentences; empty when nothing does."""
+    kind = KINDS.get(connection.kind)
+    if kind is None:
+        return [f"There is no kind of tracker {errors.shown(connection.kind)}."]
+    found = [f"It needs {_TITLES[name]}." for name in kind.needs if not getattr(connection, name)]
+    unknown = sorted(set(connection.settings) - set(kind.settings))
+    found += [f"There is no setting {errors.shown(name)}." for name in unknown]
+    return found or list(_class(kind).problems_of(connection))
+
+
+def connect(connection: Connection) -> Tracker:
+    """
+    Return a connection's tracker, without asking it anything.
+
+    Raises:
+        ConnectionInvalid: something is missing or wrong.
+        AddressRefused: the base URL is none that we go to.
+    """
+    if found := problems(connection):
+        raise errors.ConnectionInvalid(connection.name, found)
+    return cast("Tracker", _class(KINDS[connection.kind])(connection))
+
+
+def _class(kind: Kind) -> Any:
+    """Import the class of a kind; one that is not used costs nothing."""
+    module, _, name = kind.tracker.rpartition(".")
+    return getattr(import_module(f"tickets.trackers.{module}"), name)
