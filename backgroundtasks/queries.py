@@ -248,6 +248,12 @@ def read_rows(sql: str, values: Sequence[Any]) -> list[Any]:
     return cast("list[Any]", store().read(sql, values))
 
 
+def unfinished(column: str) -> Exists:
+    """Return the condition that the run whose id stands in a column is there and has not ended."""
+    runs = TaskStatus.objects.filter(pk=OuterRef(column))
+    return Exists(runs.exclude(state__in=FINAL))
+
+
 def list_messages(actor: Actor, run_id: UUID, *, after: int = 0) -> QuerySet[Message]:
     """
     Return what a run said, oldest first, from behind the message `after`.

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from indexing import tql
+from indexing import sources, tql
 from indexing.conditions import Conditions
 from indexing.fields import Known
 from indexing.models import Document
@@ -45,6 +45,9 @@ def find(
     """
     conditions = Conditions(account_id, zone)
     found = Document.objects.filter(account=account_id)
+    hidden = sources.hidden_projects()
+    if hidden is not None:
+        found = found.exclude(project_id__in=hidden)
     if entity_types is not None:
         found = found.filter(entity_type__in=list(entity_types))
     if query.condition is not None:

@@ -102,6 +102,14 @@ class DocumentSource:
         """Return the entities that may be found; leave out what nobody may see yet."""
         return self.model._default_manager.all()  # noqa: SLF001 - Django's public name for it
 
+    def hidden(self) -> QuerySet[Any, UUID] | None:
+        """
+        Return the ids of the entities that nobody may see for now, while their documents are kept.
+
+        Asked of the projects: with one of them all is hidden that it holds. None: nothing is.
+        """
+        return None
+
     def represent(
         self, request: HttpRequest, ids: Collection[UUID]
     ) -> Mapping[UUID, dict[str, Any]]:
@@ -171,3 +179,14 @@ def get(what: type[Model] | str) -> DocumentSource:
     if source is None:
         raise ImproperlyConfigured(f"{what} is not registered with the search index.")
     return source
+
+
+def knows(model: type[Model]) -> bool:
+    """Whether entities of a model can be found."""
+    return any(source.model is model for source in _sources.values())
+
+
+def hidden_projects() -> QuerySet[Any, UUID] | None:
+    """Return the ids of the projects whose documents nobody may find for now; None: there are none."""
+    source = find(PROJECT)
+    return None if source is None else source.hidden()

@@ -17,6 +17,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "UNPACKED_LIMIT": 8 * 1024**3,
     #: Uploads and staged rows older than this belong to nobody any more and are removed.
     "ABANDONED_AFTER": timedelta(days=7),
+    #: How long the file of an export can be fetched.
+    "EXPORTS_KEPT": timedelta(days=7),
 }
 
 

@@ -10,6 +10,7 @@ from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from indexing import documents
+from tickets import visibility
 from tickets.api import expansions, lookup, representations
 from tickets.models import (
     AutomatedTest,
@@ -32,6 +33,10 @@ class Projects(documents.DocumentSource):
     model = Project
     project = "pk"
     texts = ("description",)
+
+    def hidden(self) -> QuerySet[Any, UUID]:
+        """Return the projects that are being removed or filled."""
+        return visibility.hidden_projects()
 
     def represent(
         self, request: HttpRequest, ids: Collection[UUID]
@@ -163,9 +168,7 @@ class Nodes(documents.DocumentSource):
     ) -> Mapping[UUID, dict[str, Any]]:
         """Return nodes as their resource does."""
         nodes = ResultNode.objects.filter(
-            pk__in=ids,
-            run__stage=Stage.SHOWN,
-            run__account=lookup.actor(request).account,
+            pk__in=ids, run__in=lookup.visible_runs(lookup.actor(request)).values("pk")
         )
         return {row.pk: representations.node(request, row, frozenset()) for row in nodes}
 

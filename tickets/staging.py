@@ -27,10 +27,8 @@ from tickets.models import AutomatedTestAssignment, AutomatedTestRun, ResultNode
 from tickets.results.node import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
-
-    from django.db.models import QuerySet
 
     from tickets.results.node import Node
     from tickets.results.totals import Totals
@@ -104,7 +102,7 @@ class Staging:
         self._write()
         with transaction.atomic():
             self._flip(totals, started_at, finished_at)
-            _index_run(self.run_id)
+            _index_runs([self.run_id])
 
     def _flip(
         self, totals: Totals, started_at: datetime | None, finished_at: datetime | None
@@ -194,12 +192,12 @@ def index_nodes(run_id: UUID) -> None:
         pass
 
 
-def _index_run(run_id: UUID) -> None:
-    """Let the index agree with what became of a run, in the transaction that did it."""
-    documents.index(AutomatedTestRun, [run_id])
+def _index_runs(run_ids: Sequence[UUID]) -> None:
+    """Let the index agree with what became of runs, in the transaction that did it."""
+    documents.index(AutomatedTestRun, run_ids)
     # An assignment's status is that of its last run.
-    assignment = AutomatedTestAssignment.objects.filter(runs=run_id)
-    documents.index(AutomatedTestAssignment, assignment.values_list("pk", flat=True))
+    assignments = AutomatedTestAssignment.objects.filter(runs__in=run_ids)
+    documents.index(AutomatedTestAssignment, set(assignments.values_list("pk", flat=True)))
 
 
 @contextmanager
@@ -250,16 +248,25 @@ def discard(run_id: UUID, *, only_staged: bool = False) -> bool:
         if not runs.filter(stage__in=hideable).update(stage=Stage.DISCARDED):
             return False
         if not only_staged:
-            _index_run(run_id)
+            _index_runs([run_id])
     _remove(run_id)
     return True
 
 
-def discard_all(runs: QuerySet[AutomatedTestRun]) -> None:
-    """Remove runs of any stage, one after the other, each as `discard` does."""
-    for run_id in list(runs.values_list("pk", flat=True)):
-        if not discard(run_id):
-            _remove(run_id)  # somebody is at it, or died at it
+def remove_nodes(run_ids: Sequence[UUID]) -> Iterator[int]:
+    """
+    Hide runs of any stage at once, then remove their nodes.
+
+    Yields:
+        How many nodes a batch had, after its short transaction.
+    """
+    with transaction.atomic():
+        runs = AutomatedTestRun.objects.filter(pk__in=run_ids).exclude(stage=Stage.DISCARDED)
+        hidden = list(runs.values_list("pk", flat=True))
+        runs.update(stage=Stage.DISCARDED)
+        _index_runs(hidden)
+    for run_id in run_ids:
+        yield from _remove_nodes(run_id)
 
 
 def sweep(account_id: UUID) -> int:
@@ -278,14 +285,22 @@ def sweep(account_id: UUID) -> int:
 
 
 def _remove(run_id: UUID) -> None:
+    for _ in _remove_nodes(run_id):
+        pass
+    AutomatedTestRun.objects.filter(pk=run_id).delete()
+
+
+def _remove_nodes(run_id: UUID) -> Iterator[int]:
     nodes = ResultNode.objects.filter(run_id=run_id)
     after = UUID(int=0)
     indexed = nodes.filter(needs_attention=True).order_by("pk").values_list("pk", flat=True)
     while ids := list(indexed.filter(pk__gt=after)[:BATCH_UNINDEXED]):
         documents.remove(ResultNode, ids)
         after = ids[-1]
-    removed = 1
-    while removed:
+        yield 0
+    while True:
         batch = nodes.order_by().values("pk")[:BATCH_REMOVED]
         removed, _ = ResultNode.objects.filter(pk__in=batch).delete()
-    AutomatedTestRun.objects.filter(pk=run_id).delete()
+        if not removed:
+            return
+        yield removed

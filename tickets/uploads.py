@@ -1,9 +1,10 @@
 """
-Uploaded results in the file store, from the request until their import has ended.
+Files of an account in the file store: each in a folder of its kind and of its account.
 
-A file belongs to the account whose id begins its name. It is deleted when its import has
-ended, well or not; an import that will be tried again keeps it. What was left behind all
-the same (a machine that died) is removed by `sweep` after `conf.ABANDONED_AFTER`.
+Uploaded results are deleted when their import has ended, well or not; an import that will be tried
+again keeps them. A selection is deleted when the action on it has ended well. What was left behind
+all the same (a machine that died) is removed by `sweep` after `conf.ABANDONED_AFTER`, an export
+after `conf.EXPORTS_KEPT`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import re
 import uuid
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from django.core.files.storage import storages
 
@@ -19,13 +20,17 @@ from backgroundtasks import clock
 from tickets import conf
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from django.core.files import File
     from django.core.files.storage import Storage
 
-_FOLDER = "results"
-_NAME = re.compile(rf"{_FOLDER}/([0-9a-f]{{32}})/[0-9a-f]{{32}}")
+RESULTS: Final = "results"
+SELECTIONS: Final = "selections"
+EXPORTS: Final = "exports"
+
+_NAME: Final = re.compile(r"([a-z]+)/([0-9a-f]{32})/[0-9a-f]{32}")
 
 
 def store() -> Storage:
@@ -33,15 +38,15 @@ def store() -> Storage:
     return storages["uploads"]
 
 
-def new_name(account_id: UUID) -> str:
+def new_name(account_id: UUID, kind: str = RESULTS) -> str:
     """Return a name for a new file of the account; nobody can guess it."""
-    return f"{_folder(account_id)}/{uuid.uuid4().hex}"
+    return f"{folder(account_id, kind)}/{uuid.uuid4().hex}"
 
 
-def belongs_to(name: str, account_id: UUID) -> bool:
-    """Return whether `name` is the name of an upload of this account, there or not."""
+def belongs_to(name: str, account_id: UUID, kind: str = RESULTS) -> bool:
+    """Return whether `name` is the name of a file of this account, there or not."""
     found = _NAME.fullmatch(name)
-    return found is not None and found[1] == account_id.hex
+    return found is not None and found.groups() == (kind, account_id.hex)
 
 
 def exists(name: str) -> bool:
@@ -74,21 +79,38 @@ def delete(name: str) -> None:
 
 
 def sweep(account_id: UUID) -> int:
-    """Remove the account's abandoned files; return how many."""
-    folder = _folder(account_id)
-    oldest = clock.now() - conf.ABANDONED_AFTER
+    """Remove the account's files that nobody will come back for; return how many."""
+    return sum(
+        _remove_older(folder(account_id, kind), clock.now() - age)
+        for kind, age in (
+            (RESULTS, conf.ABANDONED_AFTER),
+            (SELECTIONS, conf.ABANDONED_AFTER),
+            (EXPORTS, conf.EXPORTS_KEPT),
+        )
+    )
+
+
+def remove_all(account_id: UUID) -> None:
+    """Remove every file of the account."""
+    for kind in (RESULTS, SELECTIONS, EXPORTS):
+        _remove_older(folder(account_id, kind), None)
+
+
+def folder(account_id: UUID, kind: str) -> str:
+    """Return where the account's files of a kind are."""
+    return f"{kind}/{account_id.hex}"
+
+
+def _remove_older(where: str, oldest: datetime | None) -> int:
+    """Remove a folder's files that are older; None: all."""
     removed = 0
     try:
-        names = store().listdir(folder)[1]
+        names = store().listdir(where)[1]
     except FileNotFoundError:
         return 0
     for name in names:
         with contextlib.suppress(FileNotFoundError):
-            if store().get_modified_time(f"{folder}/{name}") < oldest:
-                store().delete(f"{folder}/{name}")
+            if oldest is None or store().get_modified_time(f"{where}/{name}") < oldest:
+                store().delete(f"{where}/{name}")
                 removed += 1
     return removed
-
-
-def _folder(account_id: UUID) -> str:
-    return f"{_FOLDER}/{account_id.hex}"

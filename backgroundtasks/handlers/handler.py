@@ -16,6 +16,7 @@ from backgroundtasks.handlers.storable import problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from uuid import UUID
 
     from backgroundtasks.handlers.actor import Actor
     from backgroundtasks.handlers.context import TaskContext
@@ -114,6 +115,18 @@ class TaskHandler:
         Raises:
             SubmissionRefused: the caller asked for something that cannot be.
             SubmissionFailed: the task could not be created.
+        """
+
+    @classmethod
+    def accepted(cls, actor: Actor, run_id: UUID, parameters: dict[str, Any]) -> None:
+        """
+        Write into the app's own tables that a run was accepted: both are stored, or neither.
+
+        Called for a submission that is due at once. A run that comes about otherwise (by a
+        schedule, a retry, `submit_many`) finds nothing written: let `perform` do it as well.
+
+        Raises:
+            SubmissionRefused: it cannot be after all; nothing is stored.
         """
 
     @classmethod

@@ -91,6 +91,7 @@ def perform(
     *,
     user: User | None = None,
     account_id: UUID | None = None,
+    run_id: UUID | None = None,
     attempt: int = 1,
     memory: dict[str, Any] | None = None,
     cancel_after: int | None = None,
@@ -106,6 +107,7 @@ def perform(
         parameters: As a caller sends them.
         user: Whose task it is. Permissions are not asked: try them through the API.
         account_id: The task's account; a made-up one by default.
+        run_id: Of the run; a made-up one by default. Pass one on to try what its attempts share.
         attempt: 1 for the first.
         memory: What earlier attempts remembered; pass `Performed.memory` on to try resuming.
         cancel_after: Cancel at the checkpoint after so many passed ones (0: at the first).
@@ -130,7 +132,7 @@ def perform(
     )
     context = TaskContext(
         channel,
-        run_id=uuid4(),
+        run_id=run_id or uuid4(),
         task_id=uuid4(),
         account_id=account_id or uuid4(),
         user_id=user.pk if user else None,

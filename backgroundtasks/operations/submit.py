@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from backgroundtasks import clock, conf, exceptions
-from backgroundtasks.handlers import permissions, registry, storable
+from backgroundtasks.handlers import TaskHandler, permissions, registry, storable
 from backgroundtasks.lifecycle import exclusive, rows, store
 from backgroundtasks.models import IdempotencyKey
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from backgroundtasks.handlers import Actor, TaskHandler
+    from backgroundtasks.handlers import Actor
 
 _CHUNK = 1000
 _MOST_LABELS = 50
@@ -102,7 +102,13 @@ def submit(
         labels=labels,
         check=True,
     )
-    return store_run(actor, handler, run, idempotency, with_task=True)
+    if run.scheduled or handler.accepted.__func__ is TaskHandler.accepted.__func__:  # type: ignore[attr-defined]
+        return store_run(actor, handler, run, idempotency, with_task=True)
+    with transaction.atomic():
+        submission = store_run(actor, handler, run, idempotency, with_task=True)
+        if submission.created:
+            handler.accepted(actor, run.id, handler.loaded(run.parameters or {}))
+    return submission
 
 
 def store_run(

@@ -129,7 +129,11 @@ class Reindex(TaskHandler):
 
 def _is_project(account_id: UUID, project_id: UUID) -> bool:
     source = sources.find(PROJECT)
-    return source is not None and Scope(account_id, project_id).entities(source).exists()
+    if source is None:
+        return False
+    found = Scope(account_id, project_id).entities(source)
+    hidden = source.hidden()
+    return (found if hidden is None else found.exclude(pk__in=hidden)).exists()
 
 
 def _count(scope: Scope, related: Iterable[DocumentSource]) -> int:

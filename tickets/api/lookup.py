@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 
 from backgroundtasks.api import kit
+from tickets import visibility
 from tickets.models import (
     AutomatedTest,
     AutomatedTestAssignment,
@@ -36,17 +37,20 @@ def actor(request: Any) -> Actor:
 
 def projects(actor: Actor) -> QuerySet[Project]:
     """Return the account's projects."""
-    return Project.objects.filter(account=actor.account).select_related("account", "manager")
+    visible = visibility.visible_projects(actor.account.pk)
+    return visible.select_related("account", "manager")
 
 
 def packages(actor: Actor) -> QuerySet[ExecutionPackage]:
     """Return the account's execution packages."""
-    return ExecutionPackage.objects.filter(account=actor.account)
+    packages = ExecutionPackage.objects.filter(account=actor.account)
+    return packages.exclude(project__in=visibility.hidden_projects())
 
 
 def automated_tests(actor: Actor) -> QuerySet[AutomatedTest]:
     """Return the account's automated tests."""
-    return AutomatedTest.objects.filter(account=actor.account)
+    tests = AutomatedTest.objects.filter(account=actor.account)
+    return tests.exclude(project__in=visibility.hidden_projects())
 
 
 def assignments(actor: Actor) -> QuerySet[AutomatedTestAssignment]:
@@ -56,6 +60,7 @@ def assignments(actor: Actor) -> QuerySet[AutomatedTestAssignment]:
     )
     return (
         AutomatedTestAssignment.objects.filter(account=actor.account)
+        .exclude(automated_test__project__in=visibility.hidden_projects())
         .select_related("automated_test", "assigned_to")
         .annotate(
             last_run_id=Subquery(last.values("pk")[:1]),
@@ -66,7 +71,17 @@ def assignments(actor: Actor) -> QuerySet[AutomatedTestAssignment]:
 
 def runs(actor: Actor) -> QuerySet[AutomatedTestRun]:
     """Return the account's runs that are shown."""
-    return AutomatedTestRun.objects.shown().filter(account=actor.account).select_related("run_by")
+    return visible_runs(actor).select_related("run_by")
+
+
+def visible_runs(actor: Actor) -> QuerySet[AutomatedTestRun]:
+    """Return the account's runs that are shown, without what their representation needs."""
+    runs = AutomatedTestRun.objects.shown().filter(account=actor.account)
+    # Asked once, not for each run: nearly always there is nothing.
+    hidden = AutomatedTestAssignment.objects.filter(
+        automated_test__project__in=visibility.hidden_projects()
+    )
+    return runs.exclude(assignment__in=hidden.values("pk"))
 
 
 def nodes(actor: Actor, run_id: UUID) -> QuerySet[ResultNode]:
@@ -76,9 +91,7 @@ def nodes(actor: Actor, run_id: UUID) -> QuerySet[ResultNode]:
     Raises:
         NotFound: the run is unknown.
     """
-    get(
-        AutomatedTestRun.objects.shown().filter(account=actor.account), run_id, "automated test run"
-    )
+    get(visible_runs(actor), run_id, "automated test run")
     return ResultNode.objects.filter(run_id=run_id)
 
 

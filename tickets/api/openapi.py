@@ -26,6 +26,7 @@ from tickets.api.views.execution_packages import (
     ExecutionPackages,
 )
 from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
+from tickets.api.views.organisation import OrganisationById, OwnOrganisation
 from tickets.api.views.projects import ProjectById, Projects
 from tickets.api.views.runs import RunById, Runs
 from tickets.results.node import Status
@@ -46,6 +47,18 @@ def _or_null(name: str) -> _Schema:
     return {"anyOf": [kit.ref(name), _NULL]}
 
 
+kit.component(
+    "Organisation",
+    kit.entity(
+        {
+            "Id": kit.GUID,
+            "Name": kit.TEXT,
+            "Expands": kit.array_of(kit.TEXT),
+            "Self": kit.URL,
+            "Links": _LINKS,
+        }
+    ),
+)
 kit.component(
     "Project",
     kit.entity(
@@ -223,9 +236,25 @@ _UPLOAD: Final[_Schema] = {
     "required": ["report"],
 }
 
+kit.describe(OwnOrganisation, "get", {200: kit.ref("Organisation")})
+kit.describe(OrganisationById, "get", {200: kit.ref("Organisation")})
+kit.describe(
+    OrganisationById,
+    "delete",
+    {202: kit.ref("BackgroundTask")},
+    query=(kit.IDEMPOTENCY_KEY,),
+    refusals=(409,),
+)
 kit.describe(Projects, "get", {200: kit.page_of("Project")}, query=_COLLECTION)
 kit.describe(Projects, "post", {201: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
 kit.describe(ProjectById, "get", {200: kit.ref("Project")}, query=(kit.EXPAND,))
+kit.describe(
+    ProjectById,
+    "delete",
+    {202: kit.ref("BackgroundTask")},
+    query=(kit.IDEMPOTENCY_KEY,),
+    refusals=(409,),
+)
 kit.describe(ProjectById, "put", {200: kit.ref("Project")}, body=ProjectChange, refusals=(409,))
 
 kit.describe(ExecutionPackages, "get", {200: kit.page_of("ExecutionPackage")}, query=_SEARCHABLE)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest
 
+    from backgroundtasks.models import Account
     from tickets.models import (
         AutomatedTest,
         AutomatedTestAssignment,
@@ -37,6 +38,17 @@ NODE_EXPANDS: Final = ("Metadata", "Parameters", "Children")
 
 #: Of an assignment without results.
 NOT_RUN: Final = "Not Run"
+
+
+def organisation(request: HttpRequest, row: Account) -> dict[str, Any]:
+    """Return an organisation: the account."""
+    return {
+        "Id": row.pk,
+        "Name": row.name,
+        "Expands": [],
+        "Self": kit.by_id(request, "organisation", row.pk),
+        "Links": [_link("Projects", kit.link(request, "projects"))],
+    }
 
 
 def project(request: HttpRequest, row: Project, **expanded: Any) -> dict[str, Any]:

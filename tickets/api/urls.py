@@ -12,6 +12,7 @@ from tickets.api.views.execution_packages import (
     ExecutionPackages,
 )
 from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
+from tickets.api.views.organisation import OrganisationById, OwnOrganisation
 from tickets.api.views.projects import ProjectById, Projects
 from tickets.api.views.runs import RunById, Runs
 
@@ -21,6 +22,8 @@ _RUN = "api/automatedtestrun/<guid:run_id>"
 _NODE = f"{_RUN}/node/<guid:node_id>"
 
 urlpatterns = [
+    kit.route("api/organisation", OwnOrganisation, "own-organisation"),
+    kit.route("api/organisation/<guid:organisation_id>", OrganisationById, "organisation"),
     kit.route("api/projects", Projects, "projects"),
     kit.route("api/project/<guid:project_id>", ProjectById, "project"),
     kit.route("api/executionpackages", ExecutionPackages, "executionpackages"),

@@ -20,7 +20,7 @@ from backgroundtasks.handlers import (
     permissions,
 )
 from backgroundtasks.handlers.context import Cancelled, TimedOut
-from tickets import conf, staging, uploads
+from tickets import conf, staging, uploads, visibility
 from tickets.models import AutomatedTestAssignment, AutomatedTestRun
 from tickets.results import upload
 from tickets.results.census import count_cases
@@ -32,6 +32,8 @@ from tickets.staging import RunTakenAway, Staging
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
+
+    from django.db.models import QuerySet
 
     from tickets.results.upload import Report
 
@@ -65,9 +67,7 @@ class AutomatedTestImport(TaskHandler):
     def check_submission(cls, actor: Actor, parameters: dict[str, Any]) -> None:
         """Refuse an assignment or a file that is not the account's, or is not there."""
         assignment_id = parameters["AutomatedTestAssignmentId"]
-        if not AutomatedTestAssignment.objects.filter(
-            pk=assignment_id, account=actor.account
-        ).exists():
+        if not _assignments(actor.account.pk).filter(pk=assignment_id).exists():
             raise SubmissionRefused(
                 f"The automated test assignment {assignment_id} does not exist."
             )
@@ -116,6 +116,12 @@ class AutomatedTestImport(TaskHandler):
         return Outcome({"AutomatedTestRunId": str(run.pk), "TotalResults": run.total_results})
 
 
+def _assignments(account_id: UUID) -> QuerySet[AutomatedTestAssignment]:
+    """Return the account's assignments, without those of projects that nobody sees."""
+    assignments = AutomatedTestAssignment.objects.filter(account_id=account_id)
+    return assignments.exclude(automated_test__project__in=visibility.hidden_projects())
+
+
 def _path_of(assignment_id: UUID) -> str:
     """Return where the assignment is shown; nothing in a project that does not show them."""
     try:
@@ -130,9 +136,7 @@ def _import(context: TaskContext, assignment_id: UUID, name: str) -> AutomatedTe
     if shown is not None:  # an earlier attempt came this far and died before it could say so
         return shown
     staging.discard_import(context.run_id)
-    assignment = AutomatedTestAssignment.objects.filter(
-        pk=assignment_id, account_id=context.account_id
-    ).first()
+    assignment = _assignments(context.account_id).filter(pk=assignment_id).first()
     if assignment is None:
         raise TaskFailed(f"The automated test assignment {assignment_id} does not exist any more.")
     with _opened(name) as file:

@@ -30,6 +30,10 @@ class Project(models.Model):
     requirement_number_read_only = models.BooleanField(default=False)
     script_number_read_only = models.BooleanField(default=False)
     order_number = models.IntegerField(default=0)
+    #: False while a task fills it: nobody sees it. See `tickets.visibility`.
+    is_complete = models.BooleanField(default=True, editable=False)
+    #: The background run that hides it for as long as that has not ended: it removes or fills it.
+    hidden_by = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -38,8 +42,17 @@ class Project(models.Model):
             models.UniqueConstraint(
                 "account",
                 Lower("name"),
+                # The name of one that is on its way out may be given again.
+                condition=models.Q(hidden_by__isnull=True),
                 name="one_project_per_name",
                 violation_error_message="A project of this name exists already.",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["hidden_by"],
+                condition=models.Q(hidden_by__isnull=False),
+                name="project_hidden",
             )
         ]
 

@@ -71,7 +71,7 @@ class AssignmentById(kit.ResourceView):
         """Remove the assignment with its runs."""
         rows = lookup.assignments(self.actor)
         row = lookup.get(rows, assignment_id, "automated test assignment")
-        removal.remove_assignments(AutomatedTestAssignment.objects.filter(pk=row.pk))
+        removal.finish(removal.remove(AutomatedTestAssignment.objects.filter(pk=row.pk)))
         return kit.Response(status=200)
 
 

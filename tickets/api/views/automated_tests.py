@@ -77,7 +77,7 @@ class AutomatedTestById(kit.ResourceView):
     def delete(self, request: Request, test_id: UUID) -> kit.Response:
         """Remove the automated test with its assignments and their runs."""
         row = lookup.get(lookup.automated_tests(self.actor), test_id, "automated test")
-        removal.remove_test(row)
+        removal.finish(removal.remove(AutomatedTest.objects.filter(pk=row.pk)))
         return kit.Response(status=200)
 
 

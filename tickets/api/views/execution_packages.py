@@ -95,7 +95,7 @@ class ExecutionPackageById(kit.ResourceView):
             raise kit.Refused("deleteChildren must be true or false.")
         if said == "false" and (row.children.exists() or row.assignments.exists()):
             raise kit.Refused("The execution package is not empty: pass deleteChildren=true.")
-        removal.remove_package(row)
+        removal.finish(removal.remove(ExecutionPackage.objects.filter(pk=row.pk)))
         return kit.Response(status=200)
 
 

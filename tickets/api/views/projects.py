@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import IntegrityError, transaction
 
+from backgroundtasks import operations
 from backgroundtasks.api import kit
+from backgroundtasks.exceptions import SubmissionRefused
 from indexing import documents
 from tickets.api import collection, expansions, lookup
 from tickets.api.serializers import ProjectChange, ProjectWrite
+from tickets.handlers.delete_project import DeleteProject
 from tickets.models import Project
 
 if TYPE_CHECKING:
@@ -78,6 +81,20 @@ class ProjectById(kit.ResourceView):
         """Return the project."""
         row = lookup.get(lookup.projects(self.actor), project_id, "project")
         return kit.Response(expansions.projects(request, [row])[0])
+
+    def delete(self, request: Request, project_id: UUID) -> kit.Response:
+        """Remove the project and all that it holds: 202 and the background task; hidden at once."""
+        http = request._request  # noqa: SLF001 - the request it wraps
+        try:
+            submission = operations.submit(
+                self.actor,
+                DeleteProject.task_type,
+                {"ProjectId": str(project_id)},
+                idempotency=kit.read_idempotency(http, kit.digest_of(b"")),
+            )
+        except SubmissionRefused as refusal:
+            raise kit.NotFound(str(refusal)) from None
+        return kit.started(request, submission)
 
     def put(self, request: Request, project_id: UUID) -> kit.Response:
         """Change the project; members that are left out stay as they are."""

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 
 from backgroundtasks import clock, exceptions, operations, queries
+from backgroundtasks.handlers import registry
 from backgroundtasks.models import IdempotencyKey, Task, TaskStatus
 from backgroundtasks.operations import Idempotency
 from backgroundtasks.states import FINAL, State
@@ -267,3 +268,52 @@ class TestAnExclusiveKey:
         operations.submit(actor, "OneAtATime", {"Key": "x" * 500 + "1"})
 
         assert operations.submit(actor, "OneAtATime", {"Key": "x" * 500 + "2"}).created
+
+
+class TestAccepted:
+    """What a handler writes is stored together with its run."""
+
+    @pytest.fixture
+    def told(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        told: list[Any] = []
+
+        def accepted(cls: Any, actor: Any, run_id: Any, parameters: dict[str, Any]) -> None:
+            assert TaskStatus.objects.filter(pk=run_id).exists()
+            told.append((actor, run_id, parameters["Mark"]))
+            if parameters["Mark"] == "refused":
+                raise exceptions.SubmissionRefused("It cannot be after all.")
+
+        monkeypatch.setattr(registry.get("Work"), "accepted", classmethod(accepted))
+        return told
+
+    @pytest.mark.parametrize("idempotency", [None, KEY])
+    def test_is_told_of_each_run_once(
+        self, told: list[Any], idempotency: Idempotency | None
+    ) -> None:
+        actor = factories.actor()
+
+        submission = operations.submit(actor, "Work", {"Mark": "x"}, idempotency=idempotency)
+        if idempotency is not None:
+            operations.submit(actor, "Work", {"Mark": "x"}, idempotency=idempotency)
+
+        assert told == [(actor, submission.run_id, "x")]
+
+    @pytest.mark.parametrize("idempotency", [None, KEY])
+    def test_takes_the_run_with_it_when_it_refuses(
+        self, told: list[Any], idempotency: Idempotency | None
+    ) -> None:
+        with pytest.raises(exceptions.SubmissionRefused):
+            operations.submit(
+                factories.actor(), "Work", {"Mark": "refused"}, idempotency=idempotency
+            )
+
+        assert len(told) == 1
+        assert not Task.objects.exists()
+        assert not IdempotencyKey.objects.exists()
+
+    def test_is_not_told_of_a_run_that_waits_for_its_time(self, told: list[Any]) -> None:
+        due = clock.now() + timedelta(hours=1)
+
+        operations.submit(factories.actor(), "Work", {"Mark": "x"}, run_after=due)
+
+        assert told == []
