@@ -61,8 +61,10 @@ DEFAULTS: Final[dict[str, Any]] = {
     "BODY_LIMIT": 1024 * 1024,
     #: Largest upload, in bytes.
     "UPLOAD_LIMIT": 2 * 1024**3,
-    #: Folders for backups, by the name of the store.
+    #: Backup stores by name: a folder, or the settings of a bucket.
     "BACKUP_STORES": {},
+    #: Folders below which operators may register stores; the first one is what paths are relative to.
+    "BACKUP_ROOTS": (),
     #: Names in STORAGES whose files backups hold.
     "BACKUP_FILES": ("uploads",),
     #: A folder for the marker that closes the installation, and for what a restore unpacks; empty: there is no maintenance mode.

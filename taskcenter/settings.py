@@ -168,13 +168,18 @@ SECURE_PROXY_SSL_HEADER = (
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_SAMESITE = "Lax"
 
+_BACKUPS = os.environ.get("TASKCENTER_BACKUP_DIR") or str(DATA_DIR / "backups")
+
 TASKCENTER = {
     "DATA_KEYS": keys.given_data_keys(),
     "DATA_KEYS_FILE": keys.data_keys_file(DATA_DIR),
     "WORKERS": int(os.environ.get("WORKERS") or 2),
-    "BACKUP_STORES": {
-        "default": os.environ.get("TASKCENTER_BACKUP_DIR") or str(DATA_DIR / "backups")
-    },
+    "BACKUP_STORES": {"default": _BACKUPS},
+    "BACKUP_ROOTS": [
+        root
+        for root in (os.environ.get("TASKCENTER_BACKUP_ROOTS") or _BACKUPS).split(os.pathsep)
+        if root
+    ],
     "MAINTENANCE_DIR": os.environ.get("TASKCENTER_MAINTENANCE_DIR")
     or str(DATA_DIR / "maintenance"),
 }

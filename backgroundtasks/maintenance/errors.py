@@ -4,7 +4,11 @@ What can be wrong with a backup, or forbids to make or restore one.
     MaintenanceError
     ├── NameInvalid
     ├── StoreUnknown
+    ├── StoreInvalid
+    ├── StoreConflict
+    ├── StoreUnreachable
     ├── BackupNotFound
+    ├── BackupInUse
     ├── BackupUnusable
     │   ├── NoBackup
     │   ├── BackupTooNew
@@ -45,11 +49,40 @@ class StoreUnknown(MaintenanceError):
         )
 
 
+class StoreInvalid(MaintenanceError):
+    """What a store is to be cannot be one."""
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(f"This is no backup store. {what}: {problem}")
+        #: The setting that is wrong.
+        self.what = what
+
+
+class StoreConflict(MaintenanceError):
+    """The store is in a state, or in a use, that forbids this."""
+
+
+class StoreUnreachable(MaintenanceError):
+    """The store cannot be read, or not be written to, now."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The backup store cannot be used: {why}.")
+
+
 class BackupNotFound(MaintenanceError):
     """The store has no such backup."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no backup {name!r}: list_backups shows those that there are.")
+
+
+class BackupInUse(MaintenanceError):
+    """Somebody reads the backup."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The backup {name!r} is being read, to verify or restore it: delete it afterwards."
+        )
 
 
 class BackupUnusable(MaintenanceError):

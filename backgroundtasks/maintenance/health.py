@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from backgroundtasks import conf
 from backgroundtasks.handlers import data_keys
 from backgroundtasks.maintenance import stores
+from backgroundtasks.maintenance.errors import MaintenanceError
 from backgroundtasks.models import Queue, Worker
 
 if TYPE_CHECKING:
@@ -91,11 +92,15 @@ def _settings() -> tuple[str, str]:
 
 
 def _backups() -> tuple[str, str]:
-    if not conf.BACKUP_STORES:
+    there = stores.all_known()
+    if not there:
         return WARNING, "No backup store is set: settings.TASKCENTER['BACKUP_STORES']."
     newest, damaged = [], []
-    for name in conf.BACKUP_STORES:
-        found, unreadable = stores.listed(stores.get(name))
+    for known in there:
+        try:
+            found, unreadable = stores.listed(stores.get(known.name))
+        except MaintenanceError as error:
+            return FAILED, f"{known.name}: {error}"
         newest += [backup for backup in found if backup.whole][:1]
         damaged += [*unreadable, *(backup.name for backup in found if not backup.whole)]
     if damaged:
@@ -108,7 +113,8 @@ def _backups() -> tuple[str, str]:
 
 def _room() -> tuple[str, str]:
     scarce = []
-    for folder in {*conf.BACKUP_STORES.values(), *filter(None, [conf.MAINTENANCE_DIR])}:
+    local = {store.settings["path"] for store in stores.all_known() if "path" in store.settings}
+    for folder in {*local, *filter(None, [conf.MAINTENANCE_DIR])}:
         there = Path(folder)
         while not there.exists():
             there = there.parent

@@ -106,7 +106,7 @@ def restore(
         shutil.rmtree(place / _ASIDE, ignore_errors=True)
         try:
             stage(f"Unpacking and checking {name}")
-            with store.open(name) as file:
+            with store.open(name, held=True) as file:
                 content = unpack(file, passcode, place / _STAGED, told)
             open_one = Journal(name, content.made_at, REPLACING, content.tables, content.run_id)
             open_one.write(place)

@@ -1,4 +1,4 @@
-"""How a command gets a passcode: never from its own command line, which everybody can read."""
+"""How a command gets a secret: never from its own command line, which everybody can read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import os
 import sys
 
 from django.core.management.base import CommandError
-
-_VARIABLE = "TASKCENTER_PASSCODE"
 
 
 def asked(*, twice: bool = False) -> str:
@@ -21,15 +19,25 @@ def asked(*, twice: bool = False) -> str:
     Raises:
         CommandError: there is none.
     """
-    passcode = os.environ.get(_VARIABLE)
-    if not passcode and sys.stdin.isatty():
-        passcode = getpass.getpass("Passcode: ")
-        if twice and getpass.getpass("Again: ") != passcode:
-            raise CommandError("These were two passcodes.", returncode=2)
-    elif not passcode:
-        passcode = sys.stdin.readline().rstrip("\r\n")
-    if not passcode:
+    return secret("passcode", "TASKCENTER_PASSCODE", twice=twice)
+
+
+def secret(what: str, variable: str, *, twice: bool = False) -> str:
+    """
+    Return a secret: from a variable of the environment, a prompt, or standard input.
+
+    Raises:
+        CommandError: there is none.
+    """
+    text = os.environ.get(variable)
+    if not text and sys.stdin.isatty():
+        text = getpass.getpass(f"{what.capitalize()}: ")
+        if twice and getpass.getpass("Again: ") != text:
+            raise CommandError(f"These were two {what}s.", returncode=2)
+    elif not text:
+        text = sys.stdin.readline().rstrip("\r\n")
+    if not text:
         raise CommandError(
-            f"A passcode is needed: type it, pipe it in, or set {_VARIABLE}.", returncode=2
+            f"A {what} is needed: type it, pipe it in, or set {variable}.", returncode=2
         )
-    return passcode
+    return text

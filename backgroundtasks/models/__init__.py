@@ -3,6 +3,7 @@
 from backgroundtasks.models.access_token import AccessToken, OAuthClient
 from backgroundtasks.models.account import Account, Membership, Role
 from backgroundtasks.models.attempt import Attempt, AttemptOutcome
+from backgroundtasks.models.backup_store import BackupStore, StoreKind
 from backgroundtasks.models.idempotency_key import IdempotencyKey
 from backgroundtasks.models.labelled import Labelled
 from backgroundtasks.models.message import Level, Message
@@ -17,6 +18,7 @@ __all__ = [
     "Account",
     "Attempt",
     "AttemptOutcome",
+    "BackupStore",
     "IdempotencyKey",
     "Labelled",
     "Level",
@@ -29,6 +31,7 @@ __all__ = [
     "Role",
     "Schedule",
     "ScheduleState",
+    "StoreKind",
     "Task",
     "TaskStatus",
     "Worker",

@@ -1,5 +1,12 @@
 """The use cases: the only way that APIs, admin and commands write."""
 
+from backgroundtasks.operations.backup_stores import (
+    make_store_default,
+    register_store,
+    renew_store_credentials,
+    unregister_store,
+    validate_store,
+)
 from backgroundtasks.operations.bootstrap import bootstrap
 from backgroundtasks.operations.cancel import cancel
 from backgroundtasks.operations.issue_token import (
@@ -40,9 +47,12 @@ __all__ = [
     "edit_schedule",
     "issue_token",
     "know_queues",
+    "make_store_default",
     "pause",
     "pause_queue",
     "pause_schedule",
+    "register_store",
+    "renew_store_credentials",
     "reseal_secrets",
     "resume",
     "resume_queue",
@@ -55,4 +65,6 @@ __all__ = [
     "settle",
     "submit",
     "submit_many",
+    "unregister_store",
+    "validate_store",
 ]

@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from backgroundtasks import exceptions
 from backgroundtasks.handlers import secrets
-from backgroundtasks.models import Task
+from backgroundtasks.models import BackupStore, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ _BATCH = 100
 
 def reseal_secrets() -> tuple[int, list[UUID]]:
     """
-    Seal all stored secrets anew: of tasks' parameters, and of what apps registered.
+    Seal all stored secrets anew: of tasks' parameters, of stores, and of what apps registered.
 
     Safe to run again, and beside running work. One look over each table, in short
     transactions of a hundred rows each.
@@ -34,7 +34,11 @@ def reseal_secrets() -> tuple[int, list[UUID]]:
     """
     resealed = 0
     unreadable: list[UUID] = []
-    columns: list[tuple[type[Model], str]] = [(Task, "parameters"), *secrets.registered_columns()]
+    columns: list[tuple[type[Model], str]] = [
+        (Task, "parameters"),
+        (BackupStore, "credentials"),
+        *secrets.registered_columns(),
+    ]
     for model, column in columns:
         for batch in _batches(model, column):
             done, left = _reseal(model, column, batch)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backgroundtasks import clock, conf
+from backgroundtasks import clock, exceptions
 from backgroundtasks.handlers import Outcome, TaskHandler, permissions
 from backgroundtasks.maintenance import stores
+from backgroundtasks.maintenance.errors import BackupInUse, BackupNotFound, MaintenanceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,21 +35,35 @@ class BackupRetentionCleaner(TaskHandler):
     def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
         """Look through all stores."""
         removed: list[str] = []
-        damaged: list[str] = []
-        for store_name in sorted(conf.BACKUP_STORES):
-            store = stores.get(store_name)
-            found, unreadable = stores.listed(store)
-            good = [backup for backup in found if backup.whole]
-            damaged += [*unreadable, *(backup.name for backup in found if not backup.whole)]
-            now = clock.now()
-            for backup in good[1:]:
-                context.checkpoint(safe=True)
-                if backup.retention_date is not None and backup.retention_date <= now:
-                    store.delete(backup.name)
-                    removed.append(backup.name)
-                    context.progress(len(removed), text=f"Removed {backup.name}")
+        warnings: list[str] = []
+        for known in stores.all_known():
+            try:
+                self._clean(stores.get(known.name), context, removed, warnings)
+            except (MaintenanceError, exceptions.SecretUnreadable) as error:
+                # One store that is away keeps no other from being cleaned.
+                warnings.append(f"{known.name}: {error}")
         context.progress(len(removed), len(removed))
-        return Outcome(
-            {"removed": removed},
-            [f"{name} is damaged: look at it, and delete it." for name in damaged],
-        )
+        return Outcome({"removed": removed}, warnings)
+
+    @staticmethod
+    def _clean(
+        store: stores.Store, context: TaskContext, removed: list[str], warnings: list[str]
+    ) -> None:
+        """Clean one store; add to what was removed, and what somebody has to look at."""
+        found, unreadable = stores.listed(store)
+        damaged = [*unreadable, *(backup.name for backup in found if not backup.whole)]
+        warnings += [f"{name} is damaged: look at it, and delete it." for name in damaged]
+        now = clock.now()
+        for backup in [backup for backup in found if backup.whole][1:]:
+            context.checkpoint(safe=True)
+            if backup.retention_date is None or backup.retention_date > now:
+                continue
+            try:
+                store.delete(backup.name)
+            except BackupNotFound:
+                continue
+            except BackupInUse as error:
+                warnings.append(str(error))
+                continue
+            removed.append(backup.name)
+            context.progress(len(removed), text=f"Removed {backup.name}")

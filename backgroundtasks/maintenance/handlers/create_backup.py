@@ -10,7 +10,7 @@ from rest_framework import serializers
 from backgroundtasks import clock, exceptions
 from backgroundtasks.handlers import Outcome, SecretField, TaskFailed, TaskHandler, permissions
 from backgroundtasks.maintenance import backup, stores
-from backgroundtasks.maintenance.errors import MaintenanceError
+from backgroundtasks.maintenance.errors import MaintenanceError, StoreUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +67,9 @@ class CreateBackup(TaskHandler):
         passcode = SecretField(
             min_length=8, max_length=1000, help_text="Needed again to restore; kept nowhere else."
         )
-        storeName = serializers.CharField(default=stores.DEFAULT, max_length=100)
+        storeName = serializers.CharField(
+            required=False, max_length=100, help_text="Without: the default store at that time."
+        )
         description = serializers.CharField(
             default="", max_length=1000, allow_blank=True, help_text="Readable without passcode."
         )
@@ -101,7 +103,7 @@ class CreateBackup(TaskHandler):
     def check_submission(cls, actor: Actor, parameters: dict[str, Any]) -> None:
         """Refuse a store that there is not."""
         try:
-            stores.get(parameters["storeName"])
+            stores.get(parameters.get("storeName"))
         except MaintenanceError as error:
             raise exceptions.SubmissionRefused(str(error)) from None
 
@@ -119,7 +121,10 @@ class CreateBackup(TaskHandler):
         )
         progress = _Progress(context)
         try:
-            made = backup.make(stores.get(parameters["storeName"]), wish, progress)
+            store_name = parameters.get("storeName") or stores.default_name()
+            made = backup.make(stores.get(store_name), wish, progress)
+        except StoreUnreachable as error:
+            raise TaskFailed(str(error), temporary=True) from None
         except MaintenanceError as error:
             raise TaskFailed(str(error)) from None
         except FileExistsError as error:
@@ -131,7 +136,7 @@ class CreateBackup(TaskHandler):
         return Outcome(
             {
                 "name": made.name,
-                "store": parameters["storeName"],
+                "store": store_name,
                 "size": made.size,
                 "files": made.manifest.file_count,
                 "retention_date": None if until is None else until.astimezone(UTC).isoformat(),

@@ -8,13 +8,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from backgroundtasks import closed, operations
-from backgroundtasks.maintenance import stores
-from backgroundtasks.management import passcode
+from backgroundtasks.management import passcode, system_actor
 from backgroundtasks.management.maintenance_command import MaintenanceCommand
-from backgroundtasks.management.operator_command import ORIGIN, operator
 from backgroundtasks.management.waiting import wait_for_end
-from backgroundtasks.models import Account
-from backgroundtasks.queries import actor_of
 from backgroundtasks.states import GOOD
 
 
@@ -25,7 +21,7 @@ class Command(MaintenanceCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", nargs="?", default="backup", help="beginning of its name")
-        parser.add_argument("--store", default=stores.DEFAULT, help="where it is to lie")
+        parser.add_argument("--store", help="where it is to lie (default: the default store)")
         parser.add_argument("--description", default="", help="readable without the passcode")
         parser.add_argument(
             "--keep-days", type=int, help="removed after so many days (default: never)"
@@ -35,7 +31,7 @@ class Command(MaintenanceCommand):
         self,
         *args: Any,
         name: str,
-        store: str,
+        store: str | None,
         description: str,
         keep_days: int | None,
         **options: Any,
@@ -45,17 +41,15 @@ class Command(MaintenanceCommand):
         parameters: dict[str, Any] = {
             "name": name,
             "passcode": passcode.asked(twice=True),
-            "storeName": store,
             "description": description,
         }
+        if store is not None:
+            parameters["storeName"] = store
         if keep_days is not None:
             parameters["retentionOffset"] = (
                 keep_days * timedelta(days=1) // timedelta(milliseconds=1)
             )
-        system = Account.objects.filter(is_system=True).first()
-        if system is None:
-            raise CommandError("There is no system account: run manage.py bootstrap first.")
-        actor = actor_of(operator(), system.pk, origin=ORIGIN)
+        actor = system_actor.read()
         submission = operations.submit(actor, "CreateBackup", parameters)
         try:
             run = wait_for_end(actor, submission.run_id, self.stderr)

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from backgroundtasks.maintenance import stores
-from backgroundtasks.management import describe
+from backgroundtasks.management import describe, store_named
 from backgroundtasks.management.maintenance_command import MaintenanceCommand
 
 
@@ -19,11 +19,11 @@ class Command(MaintenanceCommand):
     help = "List the backups of a store, the newest first."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--store", default=stores.DEFAULT, help="where they lie")
+        store_named.add_arguments(parser)
         parser.add_argument("--json", action="store_true", dest="as_json")
 
-    def handle(self, *args: Any, store: str, as_json: bool, **options: Any) -> None:
-        found, unreadable = stores.listed(stores.get(store))
+    def handle(self, *args: Any, as_json: bool, **options: Any) -> None:
+        found, unreadable = stores.listed(store_named.read(**options))
         if as_json:
             self.stdout.write(describe.as_json([asdict(backup) for backup in found]))
         elif found:

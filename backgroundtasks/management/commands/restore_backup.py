@@ -10,7 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from backgroundtasks import scheduling
 from backgroundtasks.maintenance import backup, manifest, restore, stores
-from backgroundtasks.management import passcode
+from backgroundtasks.management import passcode, store_named
 from backgroundtasks.management.commands.list_backups import table
 from backgroundtasks.management.maintenance_command import MaintenanceCommand
 
@@ -22,7 +22,7 @@ class Command(MaintenanceCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", nargs="?", default="", help="of the backup")
-        parser.add_argument("--store", default=stores.DEFAULT, help="where it lies")
+        store_named.add_arguments(parser)
         group = parser.add_mutually_exclusive_group()
         group.add_argument("--list", action="store_true", help="show the backups, and do nothing")
         group.add_argument(
@@ -45,9 +45,9 @@ class Command(MaintenanceCommand):
             help="bring back what was before one that was interrupted",
         )
 
-    def handle(self, *args: Any, name: str, store: str, **options: Any) -> None:
+    def handle(self, *args: Any, name: str, **options: Any) -> None:
         if options["list"]:
-            self.stdout.write(table(stores.listed(stores.get(store))[0]))
+            self.stdout.write(table(stores.listed(store_named.read(**options))[0]))
         elif options["proceed"]:
             self._tell(restore.proceed(scheduling.rearm, self._say))
         elif options["undo"]:
@@ -55,13 +55,13 @@ class Command(MaintenanceCommand):
         elif not name:
             raise CommandError("Which backup? --list shows them.", returncode=2)
         else:
-            self._with(name, store, verify=options["verify"], keys_to=options["data_keys_to"])
+            place = store_named.read(**options)
+            self._with(name, place, verify=options["verify"], keys_to=options["data_keys_to"])
 
-    def _with(self, name: str, store: str, *, verify: bool, keys_to: str | None) -> None:
-        place = stores.get(store)
+    def _with(self, name: str, place: stores.Store, *, verify: bool, keys_to: str | None) -> None:
         place.size(name)  # before anybody types a passcode
         if verify:
-            with place.open(name) as file:
+            with place.open(name, held=True) as file:
                 content = backup.verify(file, passcode.asked(), _ignore)
             rows = sum(content.tables.values())
             self.stdout.write(

@@ -28,6 +28,7 @@ def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
         TASKCENTER=settings.TASKCENTER
         | {
             "BACKUP_STORES": {"default": str(tmp_path / "backups")},
+            "BACKUP_ROOTS": [str(tmp_path / "backups")],
             "MAINTENANCE_DIR": str(tmp_path / "maintenance"),
             "DATA_KEYS_FILE": str(keys),
             "DATA_KEYS": (),
