@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 
 from bench.processes import ROOT, BenchFailed
 
@@ -147,12 +148,18 @@ class _Connection:
         if not end:
             return None
         status = int(head[9:12])
-        _, found, rest = head.lower().partition(b"content-length:")
-        length = int(rest.partition(b"\r\n")[0]) if found and status != 304 else 0
-        if len(body) < length:
+        if status != HTTPStatus.NOT_MODIFIED and not _is_whole(head.lower(), body):
             return None
         self._received = b""
         return status, time.perf_counter() - self._sent_at
+
+
+def _is_whole(head: bytes, body: bytes) -> bool:
+    """Return whether a body has all that its head (in lower case) says; it is not compressed."""
+    if b"transfer-encoding: chunked" in head:
+        return body.endswith(b"0\r\n\r\n")
+    _, found, rest = head.partition(b"content-length:")
+    return len(body) >= (int(rest.partition(b"\r\n")[0]) if found else 0)
 
 
 def _message(request: Request) -> bytes:

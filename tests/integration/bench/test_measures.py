@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -93,6 +97,32 @@ class TestLoad:
         port = int(str(live_server).rpartition(":")[2])
         with pytest.raises(BenchFailed, match="GET /api/backgroundtask/x"):
             load.load(load.Request(port, "/api/backgroundtask/x"), connections=1, seconds=1)
+
+    def test_an_answer_in_chunks_is_one_answer_however_it_arrives(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(load, "_WRK", None)
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            server = threading.Thread(
+                target=_answer_in_parts, args=(listening, [head, b"5\r\nhel", b"lo\r\n0\r\n\r\n"])
+            )
+            server.start()
+            port = listening.getsockname()[1]
+            found = load.load(load.Request(port, "/"), connections=1, seconds=0.2)
+            server.join()
+        assert found.requests > 0
+
+
+def _answer_in_parts(listening: socket.socket, parts: list[bytes]) -> None:
+    connection, _ = listening.accept()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # The load ends when its time has come, in the middle of an answer.
+    with connection, suppress(ConnectionError):
+        while connection.recv(65536):
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(0.01)  # or the parts would arrive as one
 
 
 class TestRounds:
