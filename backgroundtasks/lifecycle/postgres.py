@@ -104,6 +104,17 @@ _CLAIM_SEVERAL: Final = (
     "bool_and(batchable) OVER (ROWS UNBOUNDED PRECEDING) AS together FROM head), "
     f"taken AS ({_TAKE.format(which='SELECT id FROM ranked WHERE place = 1 OR together')})"
 )
+#: What the statement reads of each `Finish`, with its type.
+_DONE: Final = {
+    "id": "uuid",
+    "attempt": "int",
+    "state": "text",
+    "result": "text",
+    "processed": "bigint",
+    "total": "bigint",
+    "text": "text",
+    "retention": "interval",
+}
 _FINISH: Final = f"""
     finished AS (
     UPDATE {RUN_TABLE} AS run
@@ -112,13 +123,18 @@ _FINISH: Final = f"""
            expires_at = clock_timestamp() + done.retention, lease_until = NULL, token = NULL,
            error = '', event = event + 1,
            modified_at = clock_timestamp()
-      FROM unnest(%s::uuid[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],
-                  %s::text[], %s::interval[])
-        AS done(id, attempt, state, result, processed, total, text, retention)
+      FROM {{source}} AS done({", ".join(_DONE)})
      WHERE run.id = done.id AND run.attempt = done.attempt AND run.token = %s
        AND run.state IN {HELD_STATES}
     RETURNING run.id)
 """
+# One row is planned as a look-up by its id; arrays cost a quarter more for it, on both sides.
+_FINISH_ONE: Final = _FINISH.format(
+    source=f"(VALUES ({', '.join(f'%s::{kind}' for kind in _DONE.values())}))"
+)
+_FINISH_SEVERAL: Final = _FINISH.format(
+    source=f"unnest({', '.join(f'%s::{kind}[]' for kind in _DONE.values())})"
+)
 _TAKEN: Final = (
     "(SELECT count(*) FROM head), "
     + ", ".join(f"taken.{name}" for name in CLAIMED_COLUMNS)
@@ -167,8 +183,9 @@ def claim(
     values: list[Any] = [queue, queue, most, token, worker_id, lease]
     finished = "NULL"
     if finishes:
-        parts.insert(0, _FINISH)
-        values = [*_finish_values(finishes, finish_token), *values]
+        statement, done = _finish(finishes, finish_token)
+        parts.insert(0, statement)
+        values = [*done, *values]
         finished = "(SELECT array_agg(id) FROM finished)"
     rows = _execute(f"WITH {', '.join(parts)} SELECT {finished}, {_TAKEN} {_TAKEN_FROM}", values)
     runs = [_claimed(row[2:]) for row in rows if row[2] is not None]
@@ -177,7 +194,8 @@ def claim(
 
 def finish(finishes: Sequence[Finish], *, token: int) -> frozenset[UUID]:
     """Finish runs; return which of them were still this worker's."""
-    rows = _execute(f"WITH {_FINISH} SELECT id FROM finished", _finish_values(finishes, token))
+    statement, values = _finish(finishes, token)
+    rows = _execute(f"WITH {statement} SELECT id FROM finished", values)
     return frozenset(row[0] for row in rows)
 
 
@@ -236,25 +254,24 @@ def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
         return cursor.fetchall()
 
 
-def _finish_values(finishes: Sequence[Finish], token: int) -> list[Any]:
-    """Return the values of `_FINISH`."""
-    columns = zip(
-        *(
-            (
-                done.run_id,
-                done.attempt,
-                done.state.value,
-                None if done.result is None else json.dumps(done.result),
-                done.processed,
-                done.total,
-                done.text,
-                done.retention,
-            )
-            for done in finishes
-        ),
-        strict=True,
-    )
-    return [*(list(column) for column in columns), token]
+def _finish(finishes: Sequence[Finish], token: int) -> tuple[str, list[Any]]:
+    """Return the part of a statement that finishes runs, and its values."""
+    rows = [
+        (
+            done.run_id,
+            done.attempt,
+            done.state.value,
+            None if done.result is None else json.dumps(done.result),
+            done.processed,
+            done.total,
+            done.text,
+            done.retention,
+        )
+        for done in finishes
+    ]
+    if len(rows) == 1:
+        return _FINISH_ONE, [*rows[0], token]
+    return _FINISH_SEVERAL, [*(list(column) for column in zip(*rows, strict=True)), token]
 
 
 def _claimed(row: Sequence[Any]) -> ClaimedRun:
