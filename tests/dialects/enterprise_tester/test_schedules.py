@@ -144,7 +144,7 @@ def test_runs_now_and_lists_its_runs_newest_first(caller: Caller) -> None:
 
 def test_says_why_it_is_broken(caller: Caller) -> None:
     schedule = make(caller)
-    Schedule.objects.update(expression="nonsense", next_at=clock.now())
+    Schedule.objects.update(expression="nonsense", next_at=clock.now() - timedelta(seconds=1))
     scheduling.fire_due()
     body = caller.get(path_of(schedule)).json()
     assert (body["State"], body["NextAt"]) == ("broken", None)

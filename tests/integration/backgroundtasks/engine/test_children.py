@@ -182,7 +182,7 @@ class TestStartingAChild:
         parent = _submit("Played")
 
         _drain(drainer)
-        TaskStatus.objects.filter(state=State.SCHEDULED).update(run_after=clock.now())
+        TaskStatus.objects.filter(state=State.SCHEDULED).update(run_after=clock.now() - DAY)
         arrows.promote_due()
         _drain(drainer)
 

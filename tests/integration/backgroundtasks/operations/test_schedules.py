@@ -227,7 +227,7 @@ class TestRunningNow:
     def test_keeps_the_next_time_from_overlapping(self) -> None:
         actor, schedule = made()
         operations.run_schedule_now(actor, schedule.pk)
-        Schedule.objects.update(next_at=clock.now())
+        Schedule.objects.update(next_at=clock.now() - timedelta(seconds=1))
 
         scheduling.fire_due()
 
