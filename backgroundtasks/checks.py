@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.core.checks import CheckMessage, Error, Tags, register
@@ -25,6 +26,14 @@ def numbers_agree(**_kwargs: Any) -> list[CheckMessage]:
         )
     if conf.BATCH < 1:
         found.append(Error("BATCH must be at least 1.", id="backgroundtasks.E002"))
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", conf.ARCGIS_CONTEXT):
+        found.append(
+            Error(
+                f"ARCGIS_CONTEXT ({conf.ARCGIS_CONTEXT!r}) is not one part of a path.",
+                hint="It is a word of letters, digits, - and _, such as arcgis.",
+                id="backgroundtasks.E006",
+            )
+        )
     return found
 
 

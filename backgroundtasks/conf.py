@@ -41,6 +41,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "IDEMPOTENCY": timedelta(hours=24),
     #: Life of an access token when nobody asks for another.
     "TOKEN_LIFE": timedelta(minutes=60),
+    #: Longest life of an access token that its caller chooses (ArcGIS' `expiration`).
+    "TOKEN_LIFE_LIMIT": timedelta(days=14),
     #: How long a token or a good Basic login is believed without asking the database.
     "CREDENTIAL_CACHE": timedelta(seconds=5),
     #: Failed logins of one user and address within ten minutes before 429.
@@ -70,7 +72,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     #: A folder for the marker that closes the installation, and for what a restore unpacks; empty: there is no maintenance mode.
     "MAINTENANCE_DIR": "",
     #: Dialects that are switched on.
-    "DIALECTS": ("enterprise_tester", "sailpoint", "astra"),
+    "DIALECTS": ("enterprise_tester", "sailpoint", "astra", "arcgis"),
     #: SailPoint's `/beta` answers `SUCCESS` as the newer versions do, not `Success`.
     "SAILPOINT_BETA_UPPER_CASE": False,
     #: Requests of one user to one of its versions within ten seconds before 429; None: no limit.
@@ -79,6 +81,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "ASTRA_PAGE": 1000,
     #: Whether that dialect refuses the parameters that its vendor documents for other lists only.
     "ASTRA_STRICT": False,
+    #: First part of the paths of ArcGIS' dialect: `/arcgis/admin`, `/arcgis/sharing/rest`.
+    "ARCGIS_CONTEXT": "arcgis",
 }
 
 

@@ -486,6 +486,19 @@ def accounts_of(user: User) -> QuerySet[Account]:
     return accounts.filter(memberships__user=user)
 
 
+def system_account() -> Account:
+    """
+    Return the reserved account of installation-wide work.
+
+    Raises:
+        AccountRefused: nobody has made it yet: `bootstrap` and the worker command do.
+    """
+    account = Account.objects.filter(is_system=True).first()
+    if account is None:
+        raise exceptions.AccountRefused("system")
+    return account
+
+
 def operator_in(user: User, account_id: UUID, *, origin: str) -> Actor:
     """
     Return the user as an actor in an account; superusers may be strangers there.

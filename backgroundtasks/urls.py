@@ -22,3 +22,8 @@ if "astra" in conf.DIALECTS:
     from backgroundtasks.api.astra.urls import urlpatterns as astra
 
     urlpatterns += astra
+
+if "arcgis" in conf.DIALECTS:
+    from backgroundtasks.api.arcgis.urls import urlpatterns as arcgis
+
+    urlpatterns += arcgis

@@ -70,8 +70,20 @@ class _Proof:
     password_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose token it is, and what it may do."""
+
+    user: User
+    #: None: all that its user may.
+    scopes: frozenset[str] | None
+    expires_at: datetime
+
+
 _key: Final = secrets.token_bytes(32)
 _known: dict[tuple[str, str], _Known] = {}
+#: Tokens that were found good, until when nobody is asked again.
+_held: dict[str, tuple[Holder, float]] = {}
 _proofs: dict[str, _Proof] = {}
 #: One password is hashed once, however many requests bring it at the same moment.
 _hashing: Final = [threading.Lock() for _ in range(16)]
@@ -113,6 +125,49 @@ def identify(request: HttpRequest, account: str | None = None) -> Actor:
     return known.actor
 
 
+def holder_of(token: str) -> Holder:
+    """
+    Return who holds a token, wherever it was sent; no account is asked for.
+
+    Queries: none within `conf.CREDENTIAL_CACHE`; else one.
+
+    Raises:
+        Unauthenticated: it is unknown, expired or revoked.
+    """
+    key = _keyed(token)
+    holder, until = _held.get(key, (None, 0.0))
+    if holder is None or until < time.monotonic():
+        until = time.monotonic() + conf.CREDENTIAL_CACHE.total_seconds()
+        holder = _hold(_good_token(token))
+        if len(_held) >= _MOST:
+            _held.clear()
+        _held[key] = holder, until
+    if holder.expires_at <= clock.now():
+        raise Unauthenticated("The token has expired.")
+    return holder
+
+
+def log_in(request: HttpRequest, name: str, password: str) -> User:
+    """
+    Return the user of a name and password.
+
+    Raises:
+        Throttled: too many failed logins of this user from this address.
+        Unauthenticated: they are wrong.
+    """
+    if "\0" in name or "\0" in password:
+        raise Unauthenticated(_WRONG)
+    kept = _keyed(f"{name}:{password}")
+    with _hashing[int(kept[0], 16)]:
+        user = _proven(kept)
+        if user is None:
+            user = _check(request, name, password)
+            if len(_proofs) >= _MOST:
+                _proofs.clear()
+            _proofs[kept] = _Proof(user.pk, user.password)
+    return user
+
+
 def require_scope(actor: Actor, scope: str) -> None:
     """
     Refuse unless the credential may do this.
@@ -139,6 +194,7 @@ def require_reader(actor: Actor) -> None:
 def forget(**_kwargs: Any) -> None:
     """Drop what is believed; the next request of everybody asks the database."""
     _known.clear()
+    _held.clear()
 
 
 def _keyed(text: str) -> str:
@@ -159,15 +215,25 @@ def _look_up(request: HttpRequest, header: str, account: str) -> _Known:
 
 
 def _from_token(value: str, account: str, until: float) -> _Known:
+    holder = _hold(_good_token(value))
+    actor = _actor(holder.user, account)
+    if holder.scopes is not None:
+        actor = replace(actor, scopes=holder.scopes)
+    return _Known(actor, until, holder.expires_at)
+
+
+def _good_token(value: str) -> AccessToken:
     token = _find_token(value)
     if token is None:
         raise Unauthenticated("The token is unknown or revoked.")
     if token.expires_at <= clock.now():
         raise Unauthenticated("The token has expired.")
-    actor = _actor(token.user, account)
-    if token.scope:
-        actor = replace(actor, scopes=frozenset(token.scope.split()))
-    return _Known(actor, until, token.expires_at)
+    return token
+
+
+def _hold(token: AccessToken) -> Holder:
+    scopes = frozenset(token.scope.split()) if token.scope else None
+    return Holder(token.user, scopes, token.expires_at)
 
 
 def _find_token(value: str) -> AccessToken | None:
@@ -189,15 +255,7 @@ def _from_basic(request: HttpRequest, value: str) -> User:
     name, colon, password = decoded.partition(":")
     if not colon or "\0" in decoded:
         raise Unauthenticated("The Basic login has no user name and password.")
-    kept = _keyed(decoded)
-    with _hashing[int(kept[0], 16)]:
-        user = _proven(kept)
-        if user is None:
-            user = _check(request, name, password)
-            if len(_proofs) >= _MOST:
-                _proofs.clear()
-            _proofs[kept] = _Proof(user.pk, user.password)
-    return user
+    return log_in(request, name, password)
 
 
 def _proven(kept: str) -> User | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from backgroundtasks import exceptions
 from backgroundtasks.models import Account, Membership
+from backgroundtasks.models.account import SECURITY_AND_INFRASTRUCTURE
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -38,7 +39,8 @@ def actor_of(user: User, account_id: UUID | None = None, *, origin: str = "code"
     Return the user as an actor in an account: the named one, else the user's default.
 
     Operators of the installation may name any account; where they are no members they have
-    no role, except in the reserved one.
+    no role, except in the reserved one. Whoever has the permission of security and
+    infrastructure may name the reserved one as well, without a role.
 
     Raises:
         AccountRefused: the user belongs to no account, or not to this one.
@@ -50,9 +52,10 @@ def actor_of(user: User, account_id: UUID | None = None, *, origin: str = "code"
         membership = memberships.order_by("-is_default", "pk").first()
     if membership is not None:
         return Actor(user, membership.account, membership.role, origin)
-    if account_id is not None and user.is_superuser:
-        account = Account.objects.filter(pk=account_id).first()
-        if account is not None:
-            # A stranger there: what asks for an operator is met, what asks for a role is not.
-            return Actor(user, account, "admin" if account.is_system else "", origin)
+    account = None if account_id is None else Account.objects.filter(pk=account_id).first()
+    if account is not None and user.is_superuser:
+        # A stranger there: what asks for an operator is met, what asks for a role is not.
+        return Actor(user, account, "admin" if account.is_system else "", origin)
+    if account is not None and account.is_system and user.has_perm(SECURITY_AND_INFRASTRUCTURE):
+        return Actor(user, account, "", origin)
     raise exceptions.AccountRefused(user.get_username())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from backgroundtasks import exceptions
+from backgroundtasks.models.account import SECURITY_AND_INFRASTRUCTURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,8 +75,20 @@ class SystemAccount:
         return None if actor.account.is_system else "to be done in the system account"
 
 
+@dataclass(frozen=True, slots=True)
+class SecurityAndInfrastructure:
+    """The user has the permission of this name; operators of the installation have it."""
+
+    def missing(self, actor: Actor) -> str | None:
+        """Return the permission that is missing."""
+        # A superuser has every permission.
+        return DjangoPermission(SECURITY_AND_INFRASTRUCTURE).missing(actor)
+
+
 #: For work on the installation itself.
 INSTALLATION: Final = (SystemAccount(), InstallationOperator())
+#: For backing up and checking it.
+SECURITY: Final = (SystemAccount(), SecurityAndInfrastructure())
 
 
 def lack(permissions: Iterable[Permission], actor: Actor) -> str | None:

@@ -7,6 +7,9 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+#: Django permission of who may back up and check the installation without operating all of it.
+SECURITY_AND_INFRASTRUCTURE = "backgroundtasks.security_and_infrastructure"
+
 
 class Role(models.TextChoices):
     """What a member may do in an account; each includes the one before."""
@@ -32,6 +35,12 @@ class Account(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["is_system"], condition=models.Q(is_system=True), name="one_system_account"
+            )
+        ]
+        permissions = [
+            (
+                SECURITY_AND_INFRASTRUCTURE.partition(".")[2],
+                "Security and infrastructure: back up and check the installation",
             )
         ]
 

@@ -90,6 +90,8 @@ class TaskStatus(models.Model):
     result = models.JSONField(null=True, blank=True)
     #: Why it did not end well, for people; empty otherwise.
     error = models.TextField(blank=True, default="", db_default="")
+    #: What somebody noted about the finished run, for people; None: nobody did.
+    remark = models.TextField(null=True, blank=True)
     #: The failure may pass by itself.
     temporary = models.BooleanField(default=False, db_default=False)
     #: What the handler wants to remember over its attempts.

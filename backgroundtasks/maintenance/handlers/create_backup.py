@@ -51,7 +51,7 @@ class CreateBackup(TaskHandler):
     """
 
     task_type = "CreateBackup"
-    permissions = permissions.INSTALLATION
+    permissions = permissions.SECURITY
     #: Another attempt begins anew, and finds nothing of the one before it.
     idempotent = True
     timeout = timedelta(days=1)

@@ -19,7 +19,7 @@ class CreateHealthCheckReports(TaskHandler):
     """Check the installation, and keep the report."""
 
     task_type = "CreateHealthCheckReports"
-    permissions = permissions.INSTALLATION
+    permissions = permissions.SECURITY
     idempotent = True
 
     class Parameters(serializers.Serializer[Any]):

@@ -1,0 +1,1 @@
+"""ArcGIS Enterprise Administrator API: scheduled system tasks, its HTML directory, its tokens."""

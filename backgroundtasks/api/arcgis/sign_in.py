@@ -1,0 +1,173 @@
+"""
+Tokens and signing in: `generateToken` for programs, a page and a cookie for people.
+
+A token may be asked for by name and password alone. What it is bound to (`client`, `referer`, `ip`)
+is taken and not checked: one of the vendor's clients binds it to a referer that it never sends.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from backgroundtasks import conf, operations
+from backgroundtasks.api import authentication
+from backgroundtasks.api.arcgis import access, errors, renderers
+from backgroundtasks.api.arcgis.errors import METHOD, Problem
+from backgroundtasks.api.arcgis.forms import Field
+from backgroundtasks.api.arcgis.resource import href
+from backgroundtasks.api.arcgis.views import View
+from backgroundtasks.api.errors import Refused, Throttled, Unauthenticated
+from backgroundtasks.api.origins import origin
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest, HttpResponse
+
+    from backgroundtasks.api.arcgis.parameters import Given
+
+_NAME: Final = Field("username", "User name", required=True)
+_PASSWORD: Final = Field("password", "Password", "password", required=True)
+_MINUTE: Final = timedelta(minutes=1)
+_REFUSED: Final = "Unable to generate token."
+#: More digits than any number of minutes that a calendar holds.
+_DIGITS: Final = 12
+
+FIELDS: Final = (
+    _NAME,
+    _PASSWORD,
+    Field(
+        "client",
+        "Client",
+        "select",
+        choices=(("referer", "referer"), ("ip", "ip"), ("requestip", "requestip")),
+        help="Taken, and not checked afterwards.",
+    ),
+    Field("referer", "Referer", help="With the client `referer`; not checked afterwards."),
+    Field("ip", "IP address", help="With the client `ip`; not checked afterwards."),
+    Field("expiration", "Expiration", "number", help="Minutes; more than the limit is the limit."),
+)
+
+
+class GenerateToken(View):
+    """`generateToken`: name and password for a token."""
+
+    def answer(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> HttpResponse:
+        """Return a token; GET shows the form."""
+        if request.method != "POST":
+            if given.format == "html":
+                return renderers.token_page(request, FIELDS)
+            raise Problem(METHOD, "Use POST for this operation.")
+        life = _life(given)
+        token, expires_at = _issue(request, given, life)
+        body = {"token": token, "expires": _milliseconds(expires_at), "ssl": True}
+        if given.format == "html":
+            return renderers.token_page(request, FIELDS, body)
+        return renderers.as_json(body, given.format)
+
+
+class SignIn(View):
+    """The page to sign in to the HTML directory."""
+
+    def answer(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> HttpResponse:
+        """Show the form; set the cookie of who signs in."""
+        where = _local(given.word("redirect"))
+        fields = (_NAME, _PASSWORD, Field("redirect", "", "hidden", value=where))
+        if request.method != "POST":
+            return renderers.sign_in_page(fields)
+        try:
+            _require_own_page(request)
+            token, expires_at = _issue(request, given, conf.TOKEN_LIFE)
+        except (Problem, Refused) as error:
+            shown = (_NAME.showing(given.text("username")), *fields[1:])
+            return renderers.sign_in_page(shown, errors.refusal(error, request))
+        answer = renderers.see_other(where)
+        answer.set_cookie(
+            access.COOKIE,
+            token,
+            expires=expires_at,
+            path=href(""),
+            secure=request.is_secure(),
+            httponly=True,
+            samesite="Lax",
+        )
+        return answer
+
+
+class SignOut(View):
+    """Make the token of the HTML directory worthless."""
+
+    def answer(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> HttpResponse:
+        """Forget who was signed in; like all that changes something it takes the token itself."""
+        if request.method != "POST":
+            raise Problem(METHOD, "Use POST for this operation.")
+        token = access.sent(request, given)
+        if token:
+            operations.revoke_token(token)
+            authentication.forget()
+        answer = renderers.see_other(href("login"))
+        if token:
+            answer.delete_cookie(access.COOKIE, path=href(""), samesite="Lax")
+        return answer
+
+
+def _issue(request: HttpRequest, given: Given, life: timedelta) -> tuple[str, datetime]:
+    """
+    Return a token of the user whose name and password were sent, and its end.
+
+    Raises:
+        Problem: they are wrong, missing, or sent in the URL, which logs would keep.
+    """
+    if "password" in given.query:
+        raise Problem(errors.BAD_REQUEST, _REFUSED, ("Send the password in the body.",))
+    try:
+        name, password = given.text("username") or "", given.text("password") or ""
+        user = authentication.log_in(request, name, password)
+    except Unauthenticated:
+        details = ("Invalid username or password.",)
+        raise Problem(errors.BAD_REQUEST, _REFUSED, details) from None
+    except Throttled as error:
+        raise Problem(errors.BAD_REQUEST, _REFUSED, (error.message,)) from None
+    return operations.issue_token(user, life=life)
+
+
+def _life(given: Given) -> timedelta:
+    """Return how long the token is asked to live, within the limit."""
+    wanted = given.word("expiration")
+    limit: timedelta = conf.TOKEN_LIFE_LIMIT
+    if not wanted:
+        usual: timedelta = conf.TOKEN_LIFE
+        return min(usual, limit)
+    if not wanted.isascii() or not wanted.isdigit() or not int(wanted[:_DIGITS]):
+        details = ("expiration is a whole number of minutes, at least 1.",)
+        raise Problem(errors.BAD_REQUEST, _REFUSED, details)
+    if len(wanted) > _DIGITS or int(wanted) > limit / _MINUTE:
+        return limit
+    return int(wanted) * _MINUTE
+
+
+def _require_own_page(request: HttpRequest) -> None:
+    """
+    Refuse a form that another site has sent: it would sign somebody in as somebody else.
+
+    Raises:
+        Refused: the browser says that it comes from elsewhere.
+    """
+    sender = request.META.get("HTTP_ORIGIN")
+    host = urlsplit(origin(request)).netloc
+    if sender is not None and urlsplit(sender).netloc != host:
+        raise Refused("The form comes from another site.")
+
+
+def _local(path: str) -> str:
+    """Return where to go on; what leads away leads to the root."""
+    is_ours = path.startswith(href("")) and url_has_allowed_host_and_scheme(path, None)
+    return path if is_ours else href("")
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)

@@ -1,0 +1,138 @@
+"""Requests for resources and operations: from the description to an answer in the wished format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from django.http import HttpResponse
+
+from backgroundtasks.api import origins
+from backgroundtasks.api.arcgis import access, errors, parameters, renderers
+from backgroundtasks.api.arcgis.errors import METHOD, Problem, TokenInvalid, TokenRequired
+from backgroundtasks.api.arcgis.parameters import Given
+from backgroundtasks.api.arcgis.resource import Call, href
+from backgroundtasks.api.errors import BadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+    from backgroundtasks.api.arcgis.resource import Operation, Resource
+
+_READING: Final = ("GET", "HEAD", "POST")
+
+
+class View:
+    """A path: its answers, its refusals, each in the format that was asked for."""
+
+    csrf_exempt = True  # a POST needs a token of its own: see `access`
+
+    def __call__(self, request: HttpRequest, **parts: str) -> HttpResponseBase:
+        """Answer a request."""
+        given = None
+        try:
+            # A host that is not ours reads nothing.
+            origins.origin(request)
+            if request.method not in _READING:
+                return self._other(request)
+            given = parameters.read(request)
+            wanted = given.format
+            answer = self.answer(request, given, parts)
+        except Exception as error:  # noqa: BLE001 - every error has its answer
+            answer = self.refuse(request, given, error)
+        else:
+            answer.xframe_options_exempt = wanted != "html"
+        return answer
+
+    def answer(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> HttpResponse:
+        """Answer a request that can be read."""
+        raise NotImplementedError
+
+    def refuse(self, request: HttpRequest, given: Given | None, error: Exception) -> HttpResponse:
+        """Answer what went wrong."""
+        refusal = errors.refusal(error, request)
+        if wishes_html(given):
+            if isinstance(error, TokenRequired | TokenInvalid) and request.method != "POST":
+                return renderers.to_sign_in(request)
+            return renderers.error_page(request, refusal)
+        return renderers.as_json(refusal.body(), "json")
+
+    def _other(self, request: HttpRequest) -> HttpResponse:
+        """Answer OPTIONS, and refuse methods that there are not."""
+        allowed = ", ".join([*_READING, "OPTIONS"])
+        if request.method == "OPTIONS":
+            return HttpResponse(status=204, headers={"Allow": allowed})
+        found = errors.refusal(Problem(METHOD, "There are GET and POST here."), request)
+        answer = renderers.as_json(found.body(), "json")
+        # No client of the vendor's sends other methods.
+        answer.status_code, answer["Allow"] = METHOD, allowed
+        return answer
+
+
+class ResourceView(View):
+    """Reads a resource; also by POST, for parameters that are too long for a URL."""
+
+    def __init__(self, resource: Resource, directory: Sequence[Resource]) -> None:
+        self._resource = resource
+        self._directory = directory
+
+    def answer(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> HttpResponse:
+        """Return the resource."""
+        call = self.call(request, given, parts)
+        body = self._resource.read(call)
+        if given.format == "html":
+            return renderers.resource_page(call, body)
+        return renderers.as_json(body, given.format)
+
+    def call(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> Call:
+        """Return the request of somebody who may make it."""
+        caller = access.identify(request, given)
+        if not self._resource.access.admits(caller.user):
+            raise Problem(
+                errors.FORBIDDEN,
+                "You do not have permissions to access this resource or perform this operation.",
+                (f"It needs: {self._resource.access.name}.",),
+            )
+        call = Call(request, given, caller, parts, self._resource, self._directory)
+        call.require_scope()
+        return call
+
+
+class OperationView(ResourceView):
+    """Performs an operation by POST; GET shows its form."""
+
+    def __init__(
+        self, resource: Resource, operation: Operation, directory: Sequence[Resource]
+    ) -> None:
+        super().__init__(resource, directory)
+        self._operation = operation
+
+    def answer(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> HttpResponse:
+        """Do it, or show what it takes."""
+        call = self.call(request, given, parts)
+        if request.method != "POST":
+            if given.format == "html":
+                self._resource.read(call)  # what there is not has no form
+                return renderers.form_page(call, self._operation)
+            raise Problem(METHOD, "Use POST for this operation.")
+        try:
+            done = self._operation.perform(call)
+        except Exception as error:
+            if given.format != "html":
+                raise
+            return renderers.form_page(call, self._operation, errors.refusal(error, request))
+        if given.format == "html":
+            return renderers.see_other(href(done.then))
+        return renderers.as_json(done.body, given.format)
+
+
+def wishes_html(given: Given | None) -> bool:
+    """Return whether a page is wished for; what cannot be read is answered as JSON."""
+    if given is None:
+        return False
+    try:
+        return given.format == "html"
+    except BadRequest:
+        return False
