@@ -7,6 +7,12 @@ from backgroundtasks.operations.backup_stores import (
     unregister_store,
     validate_store,
 )
+from backgroundtasks.operations.backups import (
+    Prepared,
+    delete_backup,
+    keep_backup_until,
+    prepare_restore,
+)
 from backgroundtasks.operations.bootstrap import bootstrap
 from backgroundtasks.operations.cancel import cancel
 from backgroundtasks.operations.issue_token import (
@@ -35,6 +41,7 @@ from backgroundtasks.operations.submit import Idempotency, Submission, submit, s
 
 __all__ = [
     "Idempotency",
+    "Prepared",
     "Settlement",
     "Submission",
     "Timing",
@@ -43,14 +50,17 @@ __all__ = [
     "check_timing",
     "create_client",
     "create_schedule",
+    "delete_backup",
     "delete_schedule",
     "edit_schedule",
     "issue_token",
+    "keep_backup_until",
     "know_queues",
     "make_store_default",
     "pause",
     "pause_queue",
     "pause_schedule",
+    "prepare_restore",
     "register_store",
     "renew_store_credentials",
     "reseal_secrets",
