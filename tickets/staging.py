@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -23,6 +23,7 @@ from django.db import connection, transaction
 from backgroundtasks import clock
 from indexing import documents
 from tickets import conf
+from tickets.bulk_rows import Columns, Row, stored_moment
 from tickets.models import AutomatedTestAssignment, AutomatedTestRun, ResultNode, Stage
 from tickets.results.node import Status
 
@@ -42,10 +43,10 @@ BATCH_REMOVED: Final = 5_000
 #: Documents of nodes that one transaction drops from the search index.
 BATCH_UNINDEXED: Final = 500
 
-_META: Final = ResultNode._meta  # noqa: SLF001 - Django's documented model API
-_COLUMNS: Final = [field.attname for field in _META.concrete_fields]
-
-
+#: The columns of `node_row`.
+NODES: Final = Columns(ResultNode)
+#: Those that may hold long texts.
+_TEXTS: Final = slice(13, 17)
 _ATTENTION: Final = (Status.FAILED, Status.ERROR)
 
 
@@ -59,7 +60,7 @@ class Staging:
     def __init__(self, run_id: UUID) -> None:
         self.run_id = run_id
         self._prefix = uuid.uuid4().hex[:24]
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: list[Row] = []
         self._text = 0
 
     @classmethod
@@ -83,8 +84,11 @@ class Staging:
             IntegrityError: the run was removed meanwhile: this attempt is no longer the one.
         """
         written = False
+        run = self.run_id.hex
         for node in nodes:
-            self._rows.append(self._row(node))
+            row = node_row(node, run=run, prefix=self._prefix)
+            self._rows.append(row)
+            self._text += sum(len(text) for text in row[_TEXTS] if text)
             if len(self._rows) >= BATCH_ROWS or self._text >= BATCH_TEXT:
                 self._write()
                 written = True
@@ -124,66 +128,42 @@ class Staging:
         if not shown:
             raise RunTakenAway(str(self.run_id))
 
-    def _row(self, node: Node) -> tuple[Any, ...]:
-        """Return a row's values in the order of the model's columns."""
-        if node.description is not None:
-            self._text += len(node.description)
-        return (
-            self._id(node.position),
-            self.run_id.hex,
-            None if node.parent is None else self._id(node.parent),
-            node.position,
-            node.is_case,
-            node.name,
-            node.class_name,
-            node.status.value,
-            node.is_flaky,
-            node.is_flaky or node.status in _ATTENTION,
-            node.seconds,
-            _stored_moment(node.started_at),
-            _stored_moment(node.finished_at),
-            node.description,
-            None,  # notes
-            self._stored_map(node.metadata),
-            self._stored_map(node.parameters),
-            node.has_children,
-        )
-
-    def _id(self, position: int) -> str:
-        return f"{self._prefix}{position:08x}"
-
-    def _stored_map(self, values: dict[str, str] | None) -> str | None:
-        if values is None:
-            return None
-        written = json.dumps(values)
-        self._text += len(written)
-        return written
-
     def _write(self) -> None:
         rows, self._rows, self._text = self._rows, [], 0
         if rows:
             with transaction.atomic():
-                _insert(rows)
+                NODES.insert(rows)
 
 
-def _stored_moment(moment: datetime | None) -> Any:
-    return None if moment is None else connection.ops.adapt_datetimefield_value(moment)
+def node_row(node: Node, *, run: str, prefix: str) -> Row:
+    """
+    Return a node's row.
 
-
-def _insert(rows: list[tuple[Any, ...]]) -> None:
-    """Insert rows past the ORM: making objects of them would take most of an import's time."""
-    quote = connection.ops.quote_name
-    table = quote(_META.db_table)
-    columns = ", ".join(quote(column) for column in _COLUMNS)
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row(row)
-        else:
-            places = ", ".join(["%s"] * len(_COLUMNS))
-            insert = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - our own names
-            cursor.executemany(insert, rows)
+    Args:
+        node: Of a report.
+        run: Its run's id, as 32 hex digits.
+        prefix: What all ids of nodes of the run begin with, 24 hex digits.
+    """
+    return (
+        f"{prefix}{node.position:08x}",
+        run,
+        None if node.parent is None else f"{prefix}{node.parent:08x}",
+        node.position,
+        node.is_case,
+        node.name,
+        node.class_name,
+        node.status.value,
+        node.is_flaky,
+        node.is_flaky or node.status in _ATTENTION,
+        node.seconds,
+        stored_moment(node.started_at),
+        stored_moment(node.finished_at),
+        node.description,
+        None,  # notes
+        None if node.metadata is None else json.dumps(node.metadata),
+        None if node.parameters is None else json.dumps(node.parameters),
+        node.has_children,
+    )
 
 
 def index_nodes(run_id: UUID) -> None:

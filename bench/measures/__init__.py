@@ -11,6 +11,7 @@ from bench.measures.imports import imports
 from bench.measures.pages import pages
 from bench.measures.progress import progress
 from bench.measures.reindex import reindex
+from bench.measures.samples import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,5 +26,6 @@ MEASURES: Final[dict[str, Callable[[Bench], Iterator[Line]]]] = {
     "dialects": dialects,
     "import": imports,
     "reindex": reindex,
+    "samples": samples,
     "list": pages,
 }

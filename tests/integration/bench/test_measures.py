@@ -28,6 +28,7 @@ FOUND = {
     "dialects": ["SailPoint, 250 statuses", "Astra, one task"],
     "import": ["AutomatedTestImport"],
     "reindex": ["Reindex"],
+    "samples": ["GenerateTestProject"],
     "list": ["first page of", "page 1,000 of"],
 }
 

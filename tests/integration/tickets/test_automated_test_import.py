@@ -233,9 +233,9 @@ class TestAutomatedTestImport:
 
     def test_keeps_its_transactions_to_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
         sizes: list[int] = []
-        insert = staging._insert
+        insert = staging.NODES.insert
         monkeypatch.setattr(
-            staging, "_insert", lambda rows: (sizes.append(len(rows)), insert(rows))
+            staging.NODES, "insert", lambda rows: (sizes.append(len(rows)), insert(rows))
         )
 
         Import(b"".join(report(5_000))).attempt()
@@ -245,9 +245,9 @@ class TestAutomatedTestImport:
 
     def test_writes_long_texts_in_smaller_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
         sizes: list[int] = []
-        insert = staging._insert
+        insert = staging.NODES.insert
         monkeypatch.setattr(
-            staging, "_insert", lambda rows: (sizes.append(len(rows)), insert(rows))
+            staging.NODES, "insert", lambda rows: (sizes.append(len(rows)), insert(rows))
         )
         case = b"<testcase><failure>" + b"x" * 60_000 + b"</failure></testcase>"
 
@@ -327,7 +327,7 @@ class TestFailure:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         importing = Import(b"".join(report(9_000)))
-        insert = staging._insert
+        insert = staging.NODES.insert
         written: list[int] = []
 
         def fails_at_the_third_batch(rows: list[Any]) -> None:
@@ -336,7 +336,7 @@ class TestFailure:
                 raise OperationalError("the connection was lost")
             insert(rows)
 
-        monkeypatch.setattr(staging, "_insert", fails_at_the_third_batch)
+        monkeypatch.setattr(staging.NODES, "insert", fails_at_the_third_batch)
         with pytest.raises(OperationalError):
             importing.attempt()
         assert nothing_is_left()
