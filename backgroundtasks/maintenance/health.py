@@ -26,6 +26,8 @@ PASSED: Final = "passed"
 WARNING: Final = "warning"
 FAILED: Final = "failed"
 
+#: All checks there are, by the vendor's name of such a suite.
+SUITE: Final = "BSHC-001"
 #: Less free space than this is worth a warning, in bytes.
 _ROOM: Final = 1024**3
 
@@ -51,6 +53,11 @@ def findings() -> list[Finding]:
             result, text = FAILED, f"It cannot be checked: {type(error).__name__}."
         found.append(Finding(check.__name__.strip("_"), result, text))
     return found
+
+
+def names() -> list[str]:
+    """Return the names of all checks, in their order."""
+    return [check.__name__.strip("_") for check in _CHECKS]
 
 
 def worst(found: list[Finding]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_WHO: Final = (permissions.InstallationOperator(),)
+_WHO: Final = permissions.SECURITY
 _USER: Final = "CreateBackup"
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_WHO: Final = permissions.INSTALLATION
+_WHO: Final = permissions.SECURITY
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError
 
 from backgroundtasks import exceptions
 from backgroundtasks.api import errors
+from backgroundtasks.maintenance import errors as maintenance
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -110,6 +111,10 @@ _CODES: Final[dict[type[Exception], int]] = {
     exceptions.SubmissionFailed: CRASHED,
     exceptions.SecretUnreadable: CRASHED,
     exceptions.TaskCenterError: BAD_REQUEST,
+    maintenance.StoreUnknown: NOT_FOUND,
+    maintenance.BackupNotFound: NOT_FOUND,
+    maintenance.StoreUnreachable: CRASHED,
+    maintenance.MaintenanceError: BAD_REQUEST,
 }
 
 

@@ -35,8 +35,8 @@ def envelope(
     Raises:
         Problem: `start` or `num` is no number.
     """
-    start = _number(given, "start", 0)
-    most = min(_number(given, "num", MOST), MOST)
+    start = number(given, "start", 0)
+    most = min(number(given, "num", MOST), MOST)
     total = rows.count()
     result = show(list(rows[start : start + most]))
     end = start + len(result)
@@ -49,7 +49,13 @@ def envelope(
     }
 
 
-def _number(given: Given, name: str, default: int) -> int:
+def number(given: Given, name: str, default: int) -> int:
+    """
+    Return a number that was sent, or the default; one that is too large is cut.
+
+    Raises:
+        Problem: it is none.
+    """
     text = given.word(name)
     if not text:
         return default

@@ -156,6 +156,7 @@ class _Progress:
         self._total = total
 
     def stage(self, text: str) -> None:
+        self._context.message("info", "backup.stage", text)
         self._context.progress(self._done, max(self._total, self._done), text)
 
     def add(self, count: int) -> None:

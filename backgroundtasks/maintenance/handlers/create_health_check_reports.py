@@ -31,6 +31,15 @@ class CreateHealthCheckReports(TaskHandler):
             default="health",
             help_text="Beginning of the report's name; the time (UTC) is appended.",
         )
+        suiteIds = serializers.CharField(
+            default=health.SUITE, max_length=1000, help_text="Suites of checks, with commas."
+        )
+
+        def validate_suiteIds(self, value: str) -> str:  # noqa: N802 - named by its field
+            """Refuse a suite that there is not."""
+            if {suite.strip() for suite in value.split(",")} != {health.SUITE}:
+                raise serializers.ValidationError(f"The only suite is {health.SUITE}.")
+            return value
 
     def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
         """Make all checks."""

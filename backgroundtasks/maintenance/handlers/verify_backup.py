@@ -22,7 +22,7 @@ class VerifyBackup(TaskHandler):
     """Read a backup to its end, compare it with its manifest, and change nothing."""
 
     task_type = "VerifyBackup"
-    permissions = permissions.INSTALLATION
+    permissions = permissions.SECURITY
     idempotent = True
     timeout = timedelta(days=1)
 
