@@ -79,7 +79,7 @@ class TestRunning:
 
         asking = threading.Thread(target=ask)
         asking.start()
-        run = wait_for(lambda: TaskStatus.objects.first(), "the run")
+        run = wait_for(TaskStatus.objects.first, "the run")
         actor = queries.actor_of(script.user, system().pk)
         operations.settle(actor, run.pk, lambda _: operations.Settlement(State.SUCCEEDED))
         asking.join()
