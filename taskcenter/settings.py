@@ -184,6 +184,11 @@ TASKCENTER = {
     or str(DATA_DIR / "maintenance"),
 }
 
+TICKETS = {
+    "TRACKER_HTTP": _flag("TASKCENTER_TRACKER_HTTP", default=False),
+    "TRACKER_NETWORKS": _words("TASKCENTER_TRACKER_NETWORKS"),
+}
+
 # Its deploy check walks every REST framework view there is.
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 SPECTACULAR_SETTINGS = {
