@@ -36,6 +36,12 @@ KINDS: Final[Mapping[str, Kind]] = {
         needs=("account_id", "project"),
         settings={},
     ),
+    "redmine": Kind(
+        title="Redmine",
+        tracker="redmine.RedmineTracker",
+        needs=("base_url", "secret", "project"),
+        settings={"in_progress": "Names of statuses that mean that somebody is at it."},
+    ),
     "roundup": Kind(
         title="Roundup",
         tracker="roundup.RoundupTracker",

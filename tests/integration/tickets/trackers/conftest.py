@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.trackers.builtin import BuiltinPlace
+from tests.support.trackers.redmine import MISSING, RedminePlace, RedmineServer, is_installed
 from tests.support.trackers.roundup import RoundupPlace, RoundupServer
 
 
@@ -12,6 +14,18 @@ from tests.support.trackers.roundup import RoundupPlace, RoundupServer
 def roundup_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RoundupServer]:
     """Return a real Roundup, started for the first test that asks for one."""
     server = RoundupServer(Path(tmp_path_factory.mktemp("roundup")) / "home")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redmine_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedmineServer]:
+    """Return a real Redmine; where there is none, skip, or fail with REQUIRE_TRACKERS."""
+    if not is_installed():
+        if os.environ.get("REQUIRE_TRACKERS"):
+            pytest.fail(MISSING)
+        pytest.skip(MISSING)
+    server = RedmineServer(tmp_path_factory.mktemp("redmine"))
     yield server
     server.stop()
 
@@ -34,7 +48,11 @@ def _roundup(request: pytest.FixtureRequest) -> RoundupPlace:
     return RoundupPlace(request.getfixturevalue("roundup_server"))
 
 
-PLACES = {"builtin": _builtin, "roundup": _roundup}
+def _redmine(request: pytest.FixtureRequest) -> RedminePlace:
+    return RedminePlace(request.getfixturevalue("redmine_server"))
+
+
+PLACES = {"builtin": _builtin, "roundup": _roundup, "redmine": _redmine}
 
 
 @pytest.fixture(params=list(PLACES))
