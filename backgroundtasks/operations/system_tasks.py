@@ -64,7 +64,7 @@ def _missing() -> list[type[TaskHandler]]:
     for task_type in conf.SYSTEM_TASKS:
         handler = registry.find(task_type)
         if handler is None:
-            logger.error("system_task.unknown type=%s; SYSTEM_TASKS names it", task_type)
+            logger.error("schedule.unknown_type type=%s; SYSTEM_TASKS names it", task_type)
         elif handler.task_type not in there:
             found.append(handler)
     return found

@@ -81,7 +81,7 @@ class TestMaking:
         settings.TASKCENTER = {**settings.TASKCENTER, "SYSTEM_TASKS": ("Nope", "CleanGPJobs")}
 
         assert operations.make_system_tasks() == 1
-        assert "system_task.unknown type=Nope" in caplog.text
+        assert "schedule.unknown_type type=Nope" in caplog.text
 
     def test_without_any_no_account_is_made(self, settings: Any) -> None:
         settings.TASKCENTER = {**settings.TASKCENTER, "SYSTEM_TASKS": ()}
