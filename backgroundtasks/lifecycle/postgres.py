@@ -30,7 +30,7 @@ from backgroundtasks.lifecycle.rows import (
 from backgroundtasks.models import Task, TaskStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import timedelta
     from uuid import UUID
 
@@ -156,11 +156,19 @@ def insert(run: NewRun, *, with_task: bool) -> None:
         _execute(_SUBMIT_AGAIN, run.run_row())
 
 
-def insert_many(runs: Sequence[NewRun]) -> None:
-    """Store up to about a thousand new runs with their tasks, and tell the workers once."""
-    tasks = zip(*(run.task_row() for run in runs), strict=True)
-    rows = zip(*(run.run_row() for run in runs), strict=True)
-    _execute(_submit_many(), [list(column) for column in (*tasks, *rows)])
+def insert_many(chunks: Iterable[Sequence[NewRun]]) -> None:
+    """
+    Store new runs with their tasks, about a thousand in a chunk, and tell the workers.
+
+    Within a transaction. The server stores one chunk while the next one is being made.
+    """
+    driver = _driver()
+    with connection.wrap_database_errors, driver.pipeline():
+        for runs in chunks:
+            tasks = zip(*(run.task_row() for run in runs), strict=True)
+            rows = zip(*(run.run_row() for run in runs), strict=True)
+            values = [list(column) for column in (*tasks, *rows)]
+            psycopg.Cursor(driver).execute(_submit_many(), values)
 
 
 def claim(
@@ -240,18 +248,24 @@ def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
     as much as running them. Poolers that cannot keep prepared statements are said to Django
     by DISABLE_SERVER_SIDE_CURSORS.
     """
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    driver = connection.connection
-    with connection.wrap_database_errors, psycopg.Cursor(driver) as cursor:
-        if driver.prepare_threshold is None and not connection.settings_dict.get(
-            "DISABLE_SERVER_SIDE_CURSORS"
-        ):
-            # Django switches preparing off; its own cursors never prepare all the same.
-            driver.prepare_threshold = _PREPARE_AFTER
-            driver.execute("SET plan_cache_mode = force_generic_plan")
+    with connection.wrap_database_errors, psycopg.Cursor(_driver()) as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall()
+
+
+def _driver() -> psycopg.Connection[Any]:
+    """Return the driver's connection in Django's, set to prepare statements."""
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    driver: psycopg.Connection[Any] = connection.connection
+    if driver.prepare_threshold is None and not connection.settings_dict.get(
+        "DISABLE_SERVER_SIDE_CURSORS"
+    ):
+        # Django switches preparing off; its own cursors never prepare all the same.
+        driver.prepare_threshold = _PREPARE_AFTER
+        with connection.wrap_database_errors:
+            driver.execute("SET plan_cache_mode = force_generic_plan")
+    return driver
 
 
 def _finish(finishes: Sequence[Finish], token: int) -> tuple[str, list[Any]]:

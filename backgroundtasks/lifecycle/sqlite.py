@@ -29,7 +29,7 @@ from backgroundtasks.lifecycle.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import timedelta
 
     from backgroundtasks.lifecycle.rows import Finish, NewRun
@@ -86,11 +86,12 @@ def insert(run: NewRun, *, with_task: bool) -> None:
         cursor.execute(_RUN_INSERT, _adapted(run.run_row()))
 
 
-def insert_many(runs: Sequence[NewRun]) -> None:
-    """Store up to about a thousand new runs with their tasks."""
-    with transaction.atomic(), _cursor() as cursor:
-        cursor.executemany(_TASK_INSERT, [_adapted(run.task_row()) for run in runs])
-        cursor.executemany(_RUN_INSERT, [_adapted(run.run_row()) for run in runs])
+def insert_many(chunks: Iterable[Sequence[NewRun]]) -> None:
+    """Store new runs with their tasks, about a thousand in a chunk; within a transaction."""
+    with _cursor() as cursor:
+        for runs in chunks:
+            cursor.executemany(_TASK_INSERT, [_adapted(run.task_row()) for run in runs])
+            cursor.executemany(_RUN_INSERT, [_adapted(run.run_row()) for run in runs])
 
 
 def claim(

@@ -175,13 +175,17 @@ def submit_many(
     handler = registry.get(task_type)
     permissions.require(handler.permissions, actor, f"start {handler.task_type}")
     ids: list[UUID] = []
-    with transaction.atomic():
+
+    def made() -> Iterable[Sequence[rows.NewRun]]:
         for chunk in _chunks(many):
             runs = [new_run(actor, handler, parameters, priority=priority) for parameters in chunk]
             if handler.refuse_while_unfinished:
                 _guard_many(handler, runs)
-            store().insert_many(runs)
-            ids += [run.id for run in runs]
+            ids.extend(run.id for run in runs)
+            yield runs
+
+    with transaction.atomic():
+        store().insert_many(made())
     return ids
 
 

@@ -141,4 +141,5 @@ def test_two_who_wait_for_each_other_both_come_through() -> None:
         both = [pool.submit(work, "up", runs), pool.submit(work, "down", runs[::-1])]
 
     assert [done.exception() for done in both] == [None, None]
-    assert len(tries) == 3
+    # One of them at least had to come again; it may have been quicker than the other once more.
+    assert len(tries) >= 3
