@@ -60,8 +60,12 @@ def drop_run(run_id: UUID, task_id: UUID) -> bool:
 
 def drop_idle_tasks(ids: Collection[UUID]) -> None:
     """Delete those of these tasks that have neither a run nor a schedule."""
-    idle = Task.objects.filter(pk__in=ids, runs__isnull=True, schedule__isnull=True)
-    _delete(Task, list(idle.values_list("pk", flat=True)))
+    idle = Task.objects.filter(runs__isnull=True, schedule__isnull=True)
+    with transaction.atomic():
+        # One that somebody holds is about to have a run again; one that was held until now has it.
+        unheld = idle.filter(pk__in=ids).select_for_update(of=("self",), skip_locked=True)
+        held = list(unheld.values_list("pk", flat=True))
+        _delete(Task, list(idle.filter(pk__in=held).values_list("pk", flat=True)))
 
 
 def expire_runs_of(task_id: UUID) -> None:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from django.db import transaction
+
 from backgroundtasks import clock, exceptions, queries
 from backgroundtasks.handlers import registry
 from backgroundtasks.lifecycle import arrows, rows
 from backgroundtasks.operations.cancel import require_control
-from backgroundtasks.operations.submit import Idempotency, Submission, find_known, store_run
+from backgroundtasks.operations.submit import (
+    Idempotency,
+    Submission,
+    find_known,
+    hold_task,
+    store_run,
+)
 from backgroundtasks.states import FINAL, State
 
 if TYPE_CHECKING:
@@ -63,7 +71,10 @@ def retry(actor: Actor, run_id: UUID, *, idempotency: Idempotency | None = None)
         labels=old.task.labels,
         resource=old.task.resource,
     )
-    submission = store_run(actor, handler, new, idempotency, with_task=False)
+    with transaction.atomic():
+        if not hold_task(old.task_id):
+            raise exceptions.RunNotFound(run_id)
+        submission = store_run(actor, handler, new, idempotency, with_task=False)
     if not submission.created:
         return submission
     arrows.note(

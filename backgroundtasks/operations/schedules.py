@@ -14,7 +14,13 @@ from backgroundtasks.handlers import permissions, registry, secrets, storable
 from backgroundtasks.lifecycle import arrows, flushing
 from backgroundtasks.models import Missed, Overlap, Schedule, ScheduleState, Task, TaskStatus
 from backgroundtasks.operations.cancel import require_control
-from backgroundtasks.operations.submit import Submission, checked_labels, new_run, store_run
+from backgroundtasks.operations.submit import (
+    Submission,
+    checked_labels,
+    hold_task,
+    new_run,
+    store_run,
+)
 from backgroundtasks.states import HELD
 
 if TYPE_CHECKING:
@@ -273,6 +279,8 @@ def run_schedule_now(actor: Actor, task_id: UUID) -> Submission:
     run = new_run(actor, handler, secrets.unseal(task.parameters))
     run = replace(run, task_id=task.pk, owner_id=task.owner_id, labels=task.labels)
     with transaction.atomic():
+        if not hold_task(task_id):
+            raise exceptions.ScheduleNotFound(task_id)
         submission = store_run(actor, handler, run, None, with_task=False)
         Schedule.objects.filter(pk=task_id).update(last_run_id=submission.run_id)
     return submission

@@ -11,7 +11,7 @@ from django.db import transaction
 from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import TaskHandler, permissions, registry, storable
 from backgroundtasks.lifecycle import exclusive, rows, store
-from backgroundtasks.models import IdempotencyKey
+from backgroundtasks.models import IdempotencyKey, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -274,6 +274,12 @@ def _guard_many(handler: type[TaskHandler], runs: Sequence[rows.NewRun]) -> None
     # In one order everywhere, so that two who ask for several keys never wait for each other.
     for key in sorted(keyed):
         _guard_exclusive(handler, keyed[key])
+
+
+def hold_task(task_id: UUID) -> bool:
+    """Keep a task from going with its last run until the transaction ends; False: it is gone."""
+    held = Task.objects.select_for_update(no_key=True).filter(pk=task_id)
+    return held.values_list("pk", flat=True).first() is not None
 
 
 def find_known(actor: Actor, idempotency: Idempotency) -> Submission | None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from backgroundtasks import exceptions, operations
-from backgroundtasks.lifecycle import arrows
-from backgroundtasks.models import Message, TaskStatus
+from backgroundtasks import clock, exceptions, operations, queries
+from backgroundtasks.lifecycle import arrows, flushing
+from backgroundtasks.models import Message, Task, TaskStatus
 from backgroundtasks.operations.cancel import despite_deadlocks
+from backgroundtasks.operations.submit import hold_task
 from backgroundtasks.states import FINAL, PENDING, State
 from tests.support import factories
 
 pytestmark = pytest.mark.django_db
+
+_T = TypeVar("_T")
 
 
 class TestCancel:
@@ -115,6 +120,46 @@ class TestRetry:
             operations.retry(actor, run.pk)
 
         assert TaskStatus.objects.count() == 1
+
+    def test_of_what_is_flushed_at_that_moment_finds_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        actor = factories.actor()
+        old = factories.run(State.FAILED, owner=actor)
+        find = queries.get_run
+
+        def flushed_meanwhile(*arguments: Any) -> TaskStatus:
+            found = find(*arguments)
+            TaskStatus.objects.update(expires_at=clock.now() - timedelta(days=1))
+            assert flushing.flush() == 1
+            return found
+
+        monkeypatch.setattr(queries, "get_run", flushed_meanwhile)
+
+        with pytest.raises(exceptions.RunNotFound):
+            operations.retry(actor, old.pk)
+
+        assert not TaskStatus.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
+@pytest.mark.django_db(transaction=True)
+def test_a_flush_leaves_the_task_that_is_being_retried() -> None:
+    old = factories.run(State.FAILED, expires_at=clock.now() - timedelta(days=1))
+
+    with ThreadPoolExecutor(1) as other, transaction.atomic():
+        assert hold_task(old.task_id)
+        assert other.submit(_in_a_connection_of_its_own, flushing.flush).result() == 1
+
+    assert not TaskStatus.objects.exists()
+    assert Task.objects.filter(pk=old.task_id).exists()
+
+
+def _in_a_connection_of_its_own(do: Callable[[], _T]) -> _T:
+    try:
+        return do()
+    finally:
+        connection.close()
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
