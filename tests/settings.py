@@ -14,9 +14,6 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.work"]
 # Fast enough for tests that log in; never outside them.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
-# Tests make their schedules themselves, and count what runs.
-TASKCENTER = TASKCENTER | {"SYSTEM_TASKS": ()}
-
 # Real processes of a test get numbers of their own: seconds for durations.
 TASKCENTER = TASKCENTER | {
     name: timedelta(seconds=value) if isinstance(value, float) else value

@@ -12,13 +12,21 @@ from django.db.models.functions import Coalesce
 from indexing import documents
 from tickets import visibility
 from tickets.api import expansions, lookup, representations
+from tickets.api.incidents import bodies as incidents
+from tickets.api.manual import bodies as manual
 from tickets.models import (
+    AgileRun,
     AutomatedTest,
     AutomatedTestAssignment,
     AutomatedTestRun,
     ExecutionPackage,
+    ExternalTicket,
+    Incident,
     Project,
     ResultNode,
+    Script,
+    ScriptAssignment,
+    ScriptRun,
     Stage,
 )
 
@@ -173,6 +181,135 @@ class Nodes(documents.DocumentSource):
         return {row.pk: representations.node(request, row, frozenset()) for row in nodes}
 
 
+class Scripts(documents.DocumentSource):
+    """Scripts, by name and description."""
+
+    entity_type = "TestScript"
+    aliases = ("Script",)
+    model = Script
+    texts = ("description",)
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return scripts as their resource does."""
+        return _bodies(request, lookup.scripts, manual.scripts, ids)
+
+
+_LAST_SCRIPT_RUN = ScriptRun.objects.filter(assignment=OuterRef("pk")).order_by("-created_at")
+
+
+class ScriptAssignments(documents.DocumentSource):
+    """Script assignments, by the name of their script."""
+
+    entity_type = "TestScriptAssignment"
+    aliases = ("ScriptAssignment",)
+    model = ScriptAssignment
+    project = "script__project_id"
+    name = "script__name"
+    fields = {
+        "Package": documents.reference("package_id", to="ExecutionPackage"),
+        "Script": documents.reference("script_id", to="TestScript"),
+        "ScriptId": documents.reference("script_id", to="TestScript"),
+        "Status": documents.text(
+            Coalesce(
+                Subquery(_LAST_SCRIPT_RUN.values("status")[:1]), Value(representations.NOT_RUN)
+            )
+        ),
+    }
+    relationships = (
+        documents.Relation("Package", "package_id"),
+        documents.Relation("TestScript", "script_id"),
+    )
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return script assignments as their resource does."""
+        return _bodies(request, lookup.script_assignments, manual.assignments, ids)
+
+
+class ScriptRuns(documents.DocumentSource):
+    """Runs of scripts, by the name of their script."""
+
+    entity_type = "ScriptRun"
+    model = ScriptRun
+    project = "assignment__script__project_id"
+    name = "assignment__script__name"
+    fields = {
+        "Package": documents.reference("assignment__package_id", to="ExecutionPackage"),
+        "Script": documents.reference("assignment__script_id", to="TestScript"),
+        "ScriptAssignment": documents.reference("assignment_id", to="TestScriptAssignment"),
+        "Status": documents.text("status"),
+        "Completed": documents.flag("completed"),
+    }
+    relationships = (documents.Relation("TestScriptAssignment", "assignment_id"),)
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return runs of scripts as their resource does."""
+        return _bodies(request, lookup.script_runs, manual.runs, ids)
+
+
+class AgileRuns(documents.DocumentSource):
+    """Agile runs, by name, description and notes."""
+
+    entity_type = "AgileRun"
+    model = AgileRun
+    texts = ("description", "notes", "objective")
+    fields = {
+        "Package": documents.reference("package_id", to="ExecutionPackage"),
+        "Number": documents.number("number"),
+        "Status": documents.text("execution_status"),
+        "Type": documents.text("type__name"),
+        "Priority": documents.text("priority__name"),
+        "AssignedTo": documents.text("assigned_to__username"),
+    }
+    relationships = (documents.Relation("Package", "package_id"),)
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return agile runs as their resource does."""
+        return _bodies(request, lookup.agile_runs, manual.agile_runs, ids)
+
+
+_FIRST_KEY = (
+    ExternalTicket.objects.filter(incident=OuterRef("pk")).order_by("created_at").values("key")[:1]
+)
+
+
+class Incidents(documents.DocumentSource):
+    """Incidents, by summary, description and the key of their ticket; related to what found them."""
+
+    entity_type = "Incident"
+    model = Incident
+    name = "summary"
+    texts = ("description", Coalesce(Subquery(_FIRST_KEY), Value("")))
+    fields = {
+        "Number": documents.number("number"),
+        "Status": documents.text("status__name"),
+        "Type": documents.text("type__name"),
+        "Priority": documents.text("priority__name"),
+        "Resolution": documents.text("resolution__name"),
+        "AssignedTo": documents.text("assigned_to__username"),
+        "Key": documents.text(Subquery(_FIRST_KEY)),
+    }
+    relationships = (
+        documents.Relation("ScriptRun", "step_result_links__step_result__run_id"),
+        documents.Relation("AgileRun", "agile_step_links__step__run_id"),
+        documents.Relation("AutomatedTestRun", "node_links__run_id"),
+        documents.Relation("ResultNode", "node_links__node_id"),
+    )
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return incidents as their resource does."""
+        return _bodies(request, lookup.incidents, incidents.incidents, ids)
+
+
 def register() -> None:
     """Tell the search index of all of them."""
     for source in (
@@ -182,6 +319,11 @@ def register() -> None:
         Assignments(),
         Runs(),
         Nodes(),
+        Scripts(),
+        ScriptAssignments(),
+        ScriptRuns(),
+        AgileRuns(),
+        Incidents(),
     ):
         documents.register(source)
 

@@ -35,20 +35,30 @@ _TYPES: Final[tuple[tuple[type[Any], tuple[type[Any], ...], str], ...]] = (
 
 def require(serializer: serializers.Serializer[Any], given: Mapping[str, Any]) -> None:
     """
-    Refuse members whose JSON type is not the field's; null is the serializer's to judge.
+    Refuse members whose JSON type is not the field's, at any depth; null is the serializer's to judge.
 
     Raises:
         BadRequest: names the first such member.
     """
     for name, field in serializer.fields.items():
-        value = given.get(name)
-        if value is None or field.read_only:
-            continue
-        for known, kinds, words in _TYPES:
-            if isinstance(field, known):
-                if not _fits(value, kinds):
-                    raise BadRequest(f"The member {name} must be {words}.")
-                break
+        if not field.read_only:
+            _require(name, field, given.get(name))
+
+
+def _require(name: str, field: Any, value: Any) -> None:
+    if value is None:
+        return
+    for known, kinds, words in _TYPES:
+        if isinstance(field, known):
+            if not _fits(value, kinds):
+                raise BadRequest(f"The member {name} must be {words}.")
+            break
+    if isinstance(field, serializers.Serializer):
+        for inner, its in field.fields.items():
+            _require(f"{name}.{inner}", its, value.get(inner))
+    elif isinstance(value, list) and hasattr(field, "child"):
+        for number, one in enumerate(value):
+            _require(f"{name}[{number}]", field.child, one)
 
 
 def _fits(value: Any, kinds: tuple[type[Any], ...]) -> bool:

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 
 from backgroundtasks.api.authentication import READ, WRITE
 from backgroundtasks.api.body import parse_object, read_bytes
-from backgroundtasks.api.enterprise_tester.links import by_id, link
+from backgroundtasks.api.enterprise_tester.links import absolute, by_id, link
 from backgroundtasks.api.enterprise_tester.openapi import (
     BOOLEAN,
     COUNT,
@@ -107,6 +107,7 @@ __all__ = [
     "Response",
     "TooLarge",
     "Unauthenticated",
+    "absolute",
     "array_of",
     "by_id",
     "component",

@@ -11,6 +11,8 @@ from tests.support import factories, projects
 from tests.support.agreement import require_agreement
 from tests.support.astra import listed
 from tests.support.http import Caller
+from tickets import trackers
+from tickets.connections import tracker_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +32,12 @@ def _ids(actor: Any) -> dict[str, str]:
     )
     run = projects.RunFactory.create(assignment=assignment, account=actor.account)
     node = projects.NodeFactory.create(run=run)
+    step = projects.StepResultFactory.create(run__assignment__script__project=project)
+    agile_step = projects.AgileRunStepFactory.create(run__package=assignment.package)
+    incident = projects.IncidentFactory.create(project=project)
+    link = projects.ExternalSystemLinkFactory.create(project=project, tracker_project="TST")
+    draft = trackers.Draft(summary="Refund is not rounded", mark="schemathesis")
+    ticket = tracker_of(link).create(draft)
     return {
         "path.project_id": str(project.pk),
         "path.package_id": str(assignment.package_id),
@@ -37,6 +45,16 @@ def _ids(actor: Any) -> dict[str, str]:
         "path.assignment_id": str(assignment.pk),
         "path.run_id": str(run.pk),
         "path.node_id": str(node.pk),
+        "path.script_id": str(step.run.assignment.script_id),
+        "path.script_assignment_id": str(step.run.assignment_id),
+        "path.script_run_id": str(step.run_id),
+        "path.step_result_id": str(step.pk),
+        "path.agile_run_id": str(agile_step.run_id),
+        "path.step_id": str(agile_step.pk),
+        "path.incident_id": str(incident.pk),
+        "path.system_id": str(link.external_system_id),
+        "path.link_id": str(link.pk),
+        "path.ticket": ticket.id,
         "path.index_name": "entities",
         "path.public_id": f"work-{factories.run(State.SUCCEEDED, owner=actor).pk}",
     }

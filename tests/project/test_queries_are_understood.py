@@ -10,7 +10,6 @@ import pytest
 
 from indexing import conditions, fields, related, search, sources, tql
 from indexing.fields import Place
-from indexing.sources import Kind
 from indexing.tql import parser
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "tql.md").read_text()
@@ -86,8 +85,7 @@ def kind(field: fields.Known) -> str:
         Place.NAME: "words",
         Place.WORDS: "words",
     }
-    by_kind = {Kind.TEXT: "text", Kind.REFERENCE: "reference", Kind.MOMENT: "moment"}
-    return by_place.get(field.place) or by_kind[field.kind]
+    return by_place.get(field.place) or field.kind.value
 
 
 def test_the_page_has_the_limits() -> None:

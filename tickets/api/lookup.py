@@ -6,27 +6,44 @@ What is unknown and what is another account's is answered alike.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Model, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, Model, OuterRef, Prefetch, QuerySet, Subquery
 
 from backgroundtasks.api import kit
 from tickets import visibility
 from tickets.models import (
+    AgileRun,
+    AgileRunStep,
+    AgileRunStepIncident,
     AutomatedTest,
     AutomatedTestAssignment,
     AutomatedTestRun,
     ExecutionPackage,
+    ExternalSystem,
+    ExternalSystemLink,
+    ExternalTicket,
+    Incident,
+    IncidentComment,
     Project,
     ResultNode,
+    ResultNodeIncident,
+    Script,
+    ScriptAssignment,
+    ScriptRun,
+    StepResult,
+    StepResultIncident,
 )
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from django.contrib.auth.models import User
+    from rest_framework.request import Request
 
     from backgroundtasks.handlers import Actor
+
+_LONGEST_SEARCH: Final = 500
 
 
 def actor(request: Any) -> Actor:
@@ -92,7 +109,130 @@ def nodes(actor: Actor, run_id: UUID) -> QuerySet[ResultNode]:
         NotFound: the run is unknown.
     """
     get(visible_runs(actor), run_id, "automated test run")
-    return ResultNode.objects.filter(run_id=run_id)
+    return with_incidents(ResultNode.objects.filter(run_id=run_id))
+
+
+def with_incidents(nodes: QuerySet[ResultNode]) -> QuerySet[ResultNode]:
+    """Return nodes with `has_incidents`."""
+    return nodes.annotate(
+        has_incidents=Exists(ResultNodeIncident.objects.filter(node=OuterRef("pk")))
+    )
+
+
+def scripts(actor: Actor) -> QuerySet[Script]:
+    """Return the account's scripts."""
+    scripts = Script.objects.filter(account=actor.account)
+    return scripts.exclude(project__in=visibility.hidden_projects())
+
+
+def script_assignments(actor: Actor) -> QuerySet[ScriptAssignment]:
+    """Return the account's script assignments, each with `last_run_id` and `last_status`."""
+    last = ScriptRun.objects.filter(assignment=OuterRef("pk")).order_by("-created_at")
+    return (
+        ScriptAssignment.objects.filter(account=actor.account)
+        .exclude(script__project__in=visibility.hidden_projects())
+        .select_related("script", "assigned_to")
+        .annotate(
+            last_run_id=Subquery(last.values("pk")[:1]),
+            last_status=Subquery(last.values("status")[:1]),
+        )
+    )
+
+
+def script_runs(actor: Actor) -> QuerySet[ScriptRun]:
+    """Return the account's runs of scripts."""
+    # Asked once, not for each run: nearly always there is nothing.
+    hidden = ScriptAssignment.objects.filter(script__project__in=visibility.hidden_projects())
+    return (
+        ScriptRun.objects.filter(account=actor.account)
+        .exclude(assignment__in=hidden.values("pk"))
+        .select_related("assignment", "created_by", "run_by", "last_updated_by")
+    )
+
+
+def step_results(actor: Actor) -> QuerySet[StepResult]:
+    """Return the steps of the account's runs of scripts, each with `has_incidents`."""
+    hidden = ScriptAssignment.objects.filter(script__project__in=visibility.hidden_projects())
+    return (
+        StepResult.objects.filter(run__account=actor.account)
+        .exclude(run__assignment__in=hidden.values("pk"))
+        .annotate(
+            has_incidents=Exists(StepResultIncident.objects.filter(step_result=OuterRef("pk")))
+        )
+    )
+
+
+def agile_runs(actor: Actor) -> QuerySet[AgileRun]:
+    """Return the account's agile runs."""
+    return (
+        AgileRun.objects.filter(account=actor.account)
+        .exclude(project__in=visibility.hidden_projects())
+        .select_related("project", "package", "assigned_to")
+    )
+
+
+def agile_steps(actor: Actor) -> QuerySet[AgileRunStep]:
+    """Return the steps of the account's agile runs, each with `has_incidents`."""
+    return (
+        AgileRunStep.objects.filter(run__account=actor.account)
+        .exclude(run__project__in=visibility.hidden_projects())
+        .annotate(has_incidents=Exists(AgileRunStepIncident.objects.filter(step=OuterRef("pk"))))
+    )
+
+
+def incidents(actor: Actor) -> QuerySet[Incident]:
+    """Return the account's incidents, with what trackers have of them."""
+    return (
+        Incident.objects.filter(account=actor.account)
+        .exclude(project__in=visibility.hidden_projects())
+        .select_related("project", "assigned_to", "created_by", "last_updated_by")
+        .prefetch_related(
+            Prefetch("external_tickets", ExternalTicket.objects.order_by("created_at", "pk"))
+        )
+    )
+
+
+def comments(actor: Actor) -> QuerySet[IncidentComment]:
+    """Return the comments of the account's incidents."""
+    return (
+        IncidentComment.objects.filter(incident__account=actor.account)
+        .exclude(incident__project__in=visibility.hidden_projects())
+        .select_related("created_by")
+    )
+
+
+def external_systems(actor: Actor) -> QuerySet[ExternalSystem]:
+    """Return the account's external systems, each with `number_of_links`."""
+    return ExternalSystem.objects.filter(account=actor.account).annotate(
+        number_of_links=Count("links")
+    )
+
+
+def external_system_links(actor: Actor) -> QuerySet[ExternalSystemLink]:
+    """Return the links of the account's external systems to projects."""
+    return (
+        ExternalSystemLink.objects.filter(account=actor.account)
+        .exclude(project__in=visibility.hidden_projects())
+        .select_related("external_system", "project", "account")
+    )
+
+
+def usable_links(actor: Actor) -> QuerySet[ExternalSystemLink]:
+    """Return those that are switched on, with their external systems."""
+    return external_system_links(actor).filter(enabled=True, external_system__enabled=True)
+
+
+def wanted_text(request: Request, name: str) -> str:
+    """
+    Return what is searched for; empty finds everything.
+
+    Raises:
+        Refused: longer than 500 characters, or with a NUL.
+    """
+    text = str(request.query_params.get(name, ""))
+    if len(text) > _LONGEST_SEARCH or "\0" in text:
+        raise kit.Refused(f"{name} has at most {_LONGEST_SEARCH} characters, and no NUL.")
+    return text
 
 
 def get(rows: QuerySet[Any], identity: UUID, word: str) -> Any:

@@ -6,6 +6,10 @@ from typing import Any, Final
 
 from backgroundtasks.api import kit
 from tickets.api import representations
+from tickets.api.describing import COLLECTION, LINKS, SEARCHABLE, expandable, or_null
+from tickets.api.incidents import openapi as _incidents  # noqa: F401 - described with the rest
+from tickets.api.manual import openapi as _manual  # noqa: F401
+from tickets.api.picklists import OF_PROJECT
 from tickets.api.serializers import (
     AssignmentChange,
     AssignmentWrite,
@@ -17,6 +21,7 @@ from tickets.api.serializers import (
     ProjectChange,
     ProjectWrite,
 )
+from tickets.api.systems import openapi as _systems  # noqa: F401
 from tickets.api.views.assignment_runs import AssignmentRuns
 from tickets.api.views.assignments import AssignmentById, Assignments
 from tickets.api.views.automated_tests import AutomatedTestById, AutomatedTests
@@ -34,17 +39,8 @@ from tickets.results.node import Status
 _Schema = dict[str, Any]
 
 _MAP: Final[_Schema] = {"type": "object", "additionalProperties": {"type": "string"}}
-_LINKS: Final = kit.array_of(kit.ref("Link"))
 _STATUS: Final[_Schema] = {"type": "string", "enum": [*Status]}
 _NULL: Final[_Schema] = {"type": "null"}
-
-
-def _expandable(names: tuple[str, ...]) -> _Schema:
-    return kit.array_of({"type": "string", "enum": [*names]})
-
-
-def _or_null(name: str) -> _Schema:
-    return {"anyOf": [kit.ref(name), _NULL]}
 
 
 kit.component(
@@ -55,7 +51,7 @@ kit.component(
             "Name": kit.TEXT,
             "Expands": kit.array_of(kit.TEXT),
             "Self": kit.URL,
-            "Links": _LINKS,
+            "Links": LINKS,
         }
     ),
 )
@@ -82,11 +78,19 @@ kit.component(
             "OrderNumber": kit.WHOLE,
             "StartDate": kit.NULLABLE_MOMENT,
             "ProjectTypeId": _NULL,
-            "Expands": _expandable(representations.PROJECT_EXPANDS),
+            "Expands": expandable(representations.PROJECT_EXPANDS),
             "Self": kit.URL,
         },
-        optional={"ExecutionPackages": kit.array_of(kit.ref("ExecutionPackage"))},
+        optional={
+            **{name: kit.array_of(kit.ref("PicklistItem")) for name in OF_PROJECT},
+            "ExecutionPackages": kit.array_of(kit.ref("ExecutionPackage")),
+            "ExternalSystemLinks": kit.array_of(kit.ref("ExternalSystemLink")),
+        },
     ),
+)
+kit.component(
+    "PicklistItem",
+    kit.entity({"Id": kit.GUID, "Name": kit.TEXT, "OrderNumber": kit.WHOLE, "ProjectId": kit.GUID}),
 )
 kit.component(
     "ExecutionPackage",
@@ -98,15 +102,17 @@ kit.component(
             "Name": kit.TEXT,
             "Stereotype": kit.NULLABLE_TEXT,
             "OrderNumber": kit.WHOLE,
-            "Expands": _expandable(representations.PACKAGE_EXPANDS),
+            "Expands": expandable(representations.PACKAGE_EXPANDS),
             "Self": kit.URL,
-            "Links": _LINKS,
+            "Links": LINKS,
         },
         optional={
             "Children": kit.array_of(kit.ref("ExecutionPackage")),
-            "Parent": _or_null("ExecutionPackage"),
+            "Parent": or_null("ExecutionPackage"),
             "Project": kit.ref("Project"),
             "AutomatedTestAssignments": kit.array_of(kit.ref("AutomatedTestAssignment")),
+            "ScriptAssignments": kit.array_of(kit.ref("ScriptAssignment")),
+            "AgileRuns": kit.array_of(kit.ref("AgileRun")),
         },
     ),
 )
@@ -120,10 +126,10 @@ kit.component(
             "PackageId": kit.NULLABLE_GUID,
             "Type": {**kit.TEXT, "description": "`UnitTest`, `Selenium`, `QTP`, `RFT` …"},
             "Configuration": {**kit.OBJECT, "description": "`Type` is the sub-type: `JUnit`."},
-            "Expands": _expandable(representations.TEST_EXPANDS),
+            "Expands": expandable(representations.TEST_EXPANDS),
             "Self": kit.URL,
         },
-        optional={"Project": kit.ref("Project"), "Package": _or_null("ExecutionPackage")},
+        optional={"Project": kit.ref("Project"), "Package": or_null("ExecutionPackage")},
     ),
 )
 kit.component(
@@ -137,14 +143,14 @@ kit.component(
             "AssignedTo": kit.NULLABLE_TEXT,
             "AssignedToId": kit.NULLABLE_TEXT,
             "PackageId": kit.GUID,
-            "Expands": _expandable(representations.ASSIGNMENT_EXPANDS),
+            "Expands": expandable(representations.ASSIGNMENT_EXPANDS),
             "Self": kit.URL,
-            "Links": {**_LINKS, "description": "`Runs` is where results are uploaded."},
+            "Links": {**LINKS, "description": "`Runs` is where results are uploaded."},
         },
         optional={
             "Runs": kit.array_of(kit.ref("AutomatedTestRun")),
             "Package": kit.ref("ExecutionPackage"),
-            "Totals": _or_null("Totals"),
+            "Totals": or_null("Totals"),
             "AutomatedTest": kit.ref("AutomatedTest"),
         },
     ),
@@ -162,9 +168,9 @@ kit.component(
             "ImportedAt": kit.MOMENT,
             "StartedAt": kit.NULLABLE_MOMENT,
             "FinishedAt": kit.NULLABLE_MOMENT,
-            "Expands": _expandable(representations.RUN_EXPANDS),
+            "Expands": expandable(representations.RUN_EXPANDS),
             "Self": kit.URL,
-            "Links": _LINKS,
+            "Links": LINKS,
         },
         optional={"Totals": kit.ref("Totals"), "Assignment": kit.ref("AutomatedTestAssignment")},
     ),
@@ -209,9 +215,9 @@ kit.component(
             "StartedAt": kit.NULLABLE_MOMENT,
             "FinishedAt": kit.NULLABLE_MOMENT,
             "DurationInSeconds": {"type": ["number", "null"], "minimum": 0},
-            "Expands": _expandable(representations.NODE_EXPANDS),
+            "Expands": expandable(representations.NODE_EXPANDS),
             "Self": kit.URL,
-            "Links": _LINKS,
+            "Links": LINKS,
         },
         optional={
             "Metadata": {**_MAP, "description": "What the report says beside: `system-out` …"},
@@ -221,8 +227,6 @@ kit.component(
     ),
 )
 
-_COLLECTION: Final = (*kit.ODATA, kit.EXPAND)
-_SEARCHABLE: Final = (*_COLLECTION, kit.TQL)
 _NODES: Final = kit.array_of(kit.ref("ResultNode"))
 _UPLOAD: Final[_Schema] = {
     "type": "object",
@@ -245,7 +249,7 @@ kit.describe(
     query=(kit.IDEMPOTENCY_KEY,),
     refusals=(409,),
 )
-kit.describe(Projects, "get", {200: kit.page_of("Project")}, query=_COLLECTION)
+kit.describe(Projects, "get", {200: kit.page_of("Project")}, query=COLLECTION)
 kit.describe(Projects, "post", {201: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
 kit.describe(ProjectById, "get", {200: kit.ref("Project")}, query=(kit.EXPAND,))
 kit.describe(
@@ -257,7 +261,7 @@ kit.describe(
 )
 kit.describe(ProjectById, "put", {200: kit.ref("Project")}, body=ProjectChange, refusals=(409,))
 
-kit.describe(ExecutionPackages, "get", {200: kit.page_of("ExecutionPackage")}, query=_SEARCHABLE)
+kit.describe(ExecutionPackages, "get", {200: kit.page_of("ExecutionPackage")}, query=SEARCHABLE)
 kit.describe(
     ExecutionPackages, "post", {201: kit.ref("ExecutionPackage")}, body=ExecutionPackageWrite
 )
@@ -272,23 +276,23 @@ kit.describe(
     query=(kit.parameter("deleteChildren", kit.BOOLEAN, "Also what is in it."),),
 )
 kit.describe(
-    ExecutionPackageChildren, "get", {200: kit.page_of("ExecutionPackage")}, query=_COLLECTION
+    ExecutionPackageChildren, "get", {200: kit.page_of("ExecutionPackage")}, query=COLLECTION
 )
 
-kit.describe(AutomatedTests, "get", {200: kit.page_of("AutomatedTest")}, query=_SEARCHABLE)
+kit.describe(AutomatedTests, "get", {200: kit.page_of("AutomatedTest")}, query=SEARCHABLE)
 kit.describe(AutomatedTests, "post", {201: kit.ref("AutomatedTest")}, body=AutomatedTestWrite)
 kit.describe(AutomatedTestById, "get", {200: kit.ref("AutomatedTest")}, query=(kit.EXPAND,))
 kit.describe(AutomatedTestById, "put", {200: kit.ref("AutomatedTest")}, body=AutomatedTestChange)
 kit.describe(AutomatedTestById, "delete", {200: None})
 
-kit.describe(Assignments, "get", {200: kit.page_of("AutomatedTestAssignment")}, query=_SEARCHABLE)
+kit.describe(Assignments, "get", {200: kit.page_of("AutomatedTestAssignment")}, query=SEARCHABLE)
 kit.describe(Assignments, "post", {201: kit.ref("AutomatedTestAssignment")}, body=AssignmentWrite)
 kit.describe(AssignmentById, "get", {200: kit.ref("AutomatedTestAssignment")}, query=(kit.EXPAND,))
 kit.describe(
     AssignmentById, "put", {200: kit.ref("AutomatedTestAssignment")}, body=AssignmentChange
 )
 kit.describe(AssignmentById, "delete", {200: None})
-kit.describe(AssignmentRuns, "get", {200: kit.page_of("AutomatedTestRun")}, query=_COLLECTION)
+kit.describe(AssignmentRuns, "get", {200: kit.page_of("AutomatedTestRun")}, query=COLLECTION)
 kit.describe(
     AssignmentRuns,
     "post",
@@ -299,7 +303,7 @@ kit.describe(
     refusals=(409, 500),
 )
 
-kit.describe(Runs, "get", {200: kit.page_of("AutomatedTestRun")}, query=_SEARCHABLE)
+kit.describe(Runs, "get", {200: kit.page_of("AutomatedTestRun")}, query=SEARCHABLE)
 kit.describe(RunById, "get", {200: kit.ref("AutomatedTestRun")}, query=(kit.EXPAND,))
 kit.describe(RunById, "delete", {200: None})
 kit.describe(RootNodes, "get", {200: _NODES}, query=(kit.EXPAND,))

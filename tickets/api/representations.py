@@ -29,8 +29,24 @@ if TYPE_CHECKING:
         ResultNode,
     )
 
-PROJECT_EXPANDS: Final = ("ExecutionPackages",)
-PACKAGE_EXPANDS: Final = ("Children", "Parent", "Project", "AutomatedTestAssignments")
+PROJECT_EXPANDS: Final = (
+    "Statuses",
+    "Priorities",
+    "TestTypes",
+    "IncidentTypes",
+    "IncidentStatuses",
+    "IncidentResolutions",
+    "ExecutionPackages",
+    "ExternalSystemLinks",
+)
+PACKAGE_EXPANDS: Final = (
+    "Children",
+    "Parent",
+    "Project",
+    "AutomatedTestAssignments",
+    "ScriptAssignments",
+    "AgileRuns",
+)
 TEST_EXPANDS: Final = ("Project", "Package")
 ASSIGNMENT_EXPANDS: Final = ("Runs", "Package", "Totals", "AutomatedTest")
 RUN_EXPANDS: Final = ("Totals", "Assignment")
@@ -47,7 +63,7 @@ def organisation(request: HttpRequest, row: Account) -> dict[str, Any]:
         "Name": row.name,
         "Expands": [],
         "Self": kit.by_id(request, "organisation", row.pk),
-        "Links": [_link("Projects", kit.link(request, "projects"))],
+        "Links": [rel("Projects", kit.link(request, "projects"))],
     }
 
 
@@ -62,8 +78,8 @@ def project(request: HttpRequest, row: Project, **expanded: Any) -> dict[str, An
         "ProjectCategoryName": None,
         "Description": row.description,
         "EstimatedEndDate": row.estimated_end_date,
-        "ManagerId": _user_id(row.manager),
-        "ManagerUserName": _login(row.manager),
+        "ManagerId": user_id(row.manager),
+        "ManagerUserName": login(row.manager),
         "Slug": row.slug,
         "AutoNumberRequirements": row.auto_number_requirements,
         "AutoNumberScripts": row.auto_number_scripts,
@@ -73,7 +89,7 @@ def project(request: HttpRequest, row: Project, **expanded: Any) -> dict[str, An
         "OrderNumber": row.order_number,
         "StartDate": row.start_date,
         "ProjectTypeId": None,
-        **_tail(PROJECT_EXPANDS, expanded),
+        **tail(PROJECT_EXPANDS, expanded),
         "Self": kit.by_id(request, "project", row.pk),
     }
 
@@ -87,9 +103,9 @@ def package(request: HttpRequest, row: ExecutionPackage, **expanded: Any) -> dic
         "Name": row.name,
         "Stereotype": row.stereotype,
         "OrderNumber": row.order_number,
-        **_tail(PACKAGE_EXPANDS, expanded),
+        **tail(PACKAGE_EXPANDS, expanded),
         "Self": kit.by_id(request, "executionpackage", row.pk),
-        "Links": [_link("Children", kit.by_id(request, "executionpackage-children", row.pk))],
+        "Links": [rel("Children", kit.by_id(request, "executionpackage-children", row.pk))],
     }
 
 
@@ -102,7 +118,7 @@ def automated_test(request: HttpRequest, row: AutomatedTest, **expanded: Any) ->
         "PackageId": row.package_id,
         "Type": row.type,
         "Configuration": row.configuration,
-        **_tail(TEST_EXPANDS, expanded),
+        **tail(TEST_EXPANDS, expanded),
         "Self": kit.by_id(request, "automatedtest", row.pk),
     }
 
@@ -116,12 +132,12 @@ def assignment(
         "AutomatedTestId": row.automated_test_id,
         "Name": row.automated_test.name,
         "Status": getattr(row, "last_status", None) or NOT_RUN,
-        "AssignedTo": _login(row.assigned_to),
-        "AssignedToId": _user_id(row.assigned_to),
+        "AssignedTo": login(row.assigned_to),
+        "AssignedToId": user_id(row.assigned_to),
         "PackageId": row.package_id,
-        **_tail(ASSIGNMENT_EXPANDS, expanded),
+        **tail(ASSIGNMENT_EXPANDS, expanded),
         "Self": kit.by_id(request, "automatedtestassignment", row.pk),
-        "Links": [_link("Runs", kit.by_id(request, "automatedtestassignment-runs", row.pk))],
+        "Links": [rel("Runs", kit.by_id(request, "automatedtestassignment-runs", row.pk))],
     }
 
 
@@ -130,17 +146,17 @@ def run(request: HttpRequest, row: AutomatedTestRun, **expanded: Any) -> dict[st
     user = row.run_by
     return {
         "RunByDisplayName": (user.get_full_name() or user.get_username()) if user else None,
-        "RunBy": _login(user),
-        "RunById": _user_id(user),
+        "RunBy": login(user),
+        "RunById": user_id(user),
         "AssignmentId": row.assignment_id,
         "Id": row.pk,
         "Status": row.status,
         "ImportedAt": row.imported_at,
         "StartedAt": row.started_at,
         "FinishedAt": row.finished_at,
-        **_tail(RUN_EXPANDS, expanded),
+        **tail(RUN_EXPANDS, expanded),
         "Self": kit.by_id(request, "automatedtestrun", row.pk),
-        "Links": [_link("Nodes", kit.by_id(request, "automatedtestrun-nodes", row.pk))],
+        "Links": [rel("Nodes", kit.by_id(request, "automatedtestrun-nodes", row.pk))],
     }
 
 
@@ -178,7 +194,7 @@ def node(request: HttpRequest, row: ResultNode, expands: frozenset[str]) -> dict
         expanded["Parameters"] = row.parameters or {}
     return {
         "HasAttachments": False,
-        "HasIncidents": False,
+        "HasIncidents": bool(getattr(row, "has_incidents", False)),
         "HasChildren": row.has_children,
         "Id": row.pk,
         "Name": row.name,
@@ -193,7 +209,7 @@ def node(request: HttpRequest, row: ResultNode, expands: frozenset[str]) -> dict
         **expanded,
         "Self": kit.link(request, "automatedtestrun-node", run_id=row.run_id, node_id=row.pk),
         "Links": [
-            _link(
+            rel(
                 "Children",
                 kit.link(
                     request, "automatedtestrun-node-children", run_id=row.run_id, node_id=row.pk
@@ -203,17 +219,17 @@ def node(request: HttpRequest, row: ResultNode, expands: frozenset[str]) -> dict
     }
 
 
-def _tail(known: Sequence[str], expanded: dict[str, Any]) -> dict[str, Any]:
+def tail(known: Sequence[str], expanded: dict[str, Any]) -> dict[str, Any]:
     return {"Expands": kit.unexpanded(known, expanded), **expanded}
 
 
-def _link(rel: str, href: str) -> dict[str, str]:
+def rel(rel: str, href: str) -> dict[str, str]:
     return {"Href": href, "Rel": rel}
 
 
-def _login(user: User | None) -> str | None:
+def login(user: User | None) -> str | None:
     return user.get_username() if user else None
 
 
-def _user_id(user: User | None) -> str | None:
+def user_id(user: User | None) -> str | None:
     return str(user.pk) if user else None

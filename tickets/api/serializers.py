@@ -40,17 +40,17 @@ class OrderNumber(serializers.IntegerField):
         )
 
 
-def _text(longest: int) -> serializers.CharField:
+def text(longest: int) -> serializers.CharField:
     return serializers.CharField(
         required=False, allow_null=True, allow_blank=True, max_length=longest
     )
 
 
-def _guid() -> GuidField:
+def guid() -> GuidField:
     return GuidField(required=False, allow_null=True)
 
 
-def _moment() -> serializers.DateTimeField:
+def moment() -> serializers.DateTimeField:
     return serializers.DateTimeField(required=False, allow_null=True)
 
 
@@ -58,12 +58,12 @@ class ProjectWrite(serializers.Serializer[Any]):
     """`CreateOrUpdateProject`."""
 
     Name = serializers.CharField(max_length=255)
-    OrganisationId = _guid()
-    Description = _text(100_000)
-    EstimatedEndDate = _moment()
-    StartDate = _moment()
-    ManagerId = _text(50)
-    Slug = _text(50)
+    OrganisationId = guid()
+    Description = text(100_000)
+    EstimatedEndDate = moment()
+    StartDate = moment()
+    ManagerId = text(50)
+    Slug = text(50)
     AutoNumberRequirements = OptionalBoolean()
     AutoNumberScripts = OptionalBoolean()
     Independent = OptionalBoolean()
@@ -82,9 +82,9 @@ class ExecutionPackageWrite(serializers.Serializer[Any]):
     """An execution package: in a project, or in a package of one."""
 
     Name = serializers.CharField(max_length=255)
-    ProjectId = _guid()
-    ParentId = _guid()
-    Stereotype = _text(100)
+    ProjectId = guid()
+    ParentId = guid()
+    Stereotype = text(100)
     OrderNumber = OrderNumber()
 
 
@@ -98,9 +98,9 @@ class AutomatedTestWrite(serializers.Serializer[Any]):
     """An automated test."""
 
     Name = serializers.CharField(max_length=255)
-    ProjectId = _guid()
-    PackageId = _guid()
-    Type = _text(50)
+    ProjectId = guid()
+    PackageId = guid()
+    Type = text(50)
     Configuration = serializers.DictField(
         required=False,
         allow_null=True,
@@ -119,14 +119,14 @@ class AssignmentWrite(serializers.Serializer[Any]):
 
     AutomatedTestId = GuidField()
     PackageId = GuidField()
-    AssignedToId = _text(50)
+    AssignedToId = text(50)
 
 
 class AssignmentChange(AssignmentWrite):
     """As `AssignmentWrite`; what is left out stays as it is."""
 
-    AutomatedTestId = _guid()
-    PackageId = _guid()
+    AutomatedTestId = guid()
+    PackageId = guid()
 
 
 class NodeWrite(serializers.Serializer[Any]):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from backgroundtasks.api import kit
+from tickets.api.incidents.urls import urlpatterns as incidents
+from tickets.api.manual.urls import urlpatterns as manual
+from tickets.api.systems.urls import urlpatterns as systems
 from tickets.api.views.assignment_runs import AssignmentRuns
 from tickets.api.views.assignments import AssignmentById, Assignments
 from tickets.api.views.automated_tests import AutomatedTestById, AutomatedTests
@@ -39,6 +42,9 @@ urlpatterns = [
     kit.route(f"{_RUN}/nodes", RootNodes, "automatedtestrun-nodes"),
     kit.route(_NODE, NodeById, "automatedtestrun-node"),
     kit.route(f"{_NODE}/children", NodeChildren, "automatedtestrun-node-children"),
+    *manual,
+    *incidents,
+    *systems,
 ]
 
 _READ_AND_CREATE = ("GET", "POST")

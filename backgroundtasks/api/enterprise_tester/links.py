@@ -32,6 +32,11 @@ def by_id(request: HttpRequest | Request, name: str, identity: object) -> str:
     return origin(request) + reverse(name, args=(identity,))
 
 
+def absolute(request: HttpRequest | Request, url: str) -> str:
+    """Return a URL as it is, and a path of this server as a URL."""
+    return origin(request) + url if url.startswith("/") else url
+
+
 def below(request: HttpRequest | Request, name: str) -> str:
     """Return what stands before the id in the URLs of a route that ends with one."""
     key = (name, get_script_prefix(), settings.ROOT_URLCONF)

@@ -109,9 +109,16 @@ class ResourceView(APIView):
         if self.write_role is not None:
             permissions.require((permissions.Role(self.write_role),), self.actor, "change this")
 
-    def read(self, serializer: type[BaseSerializer[Any]], **kwargs: Any) -> dict[str, Any]:
+    def read(
+        self, serializer: type[BaseSerializer[Any]], *, any_case: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
         """
         Return the body as a serializer validates it; members that it does not know are ignored.
+
+        Args:
+            serializer: The class.
+            any_case: Names of members fit in any letter case, as in the vendor's PATCH bodies.
+            kwargs: For the serializer.
 
         Raises:
             BadRequest: no body, or a member of another JSON type.
@@ -119,8 +126,14 @@ class ResourceView(APIView):
         """
         if self.request.stream is None:
             raise BadRequest("The body is missing.")
-        reader: Any = serializer(data=self.request.data, **kwargs)
-        json_types.require(reader, dict(self.request.data))
+        given = dict(self.request.data)
+        reader: Any = serializer(data=given, **kwargs)
+        if any_case:
+            names = {name.lower(): name for name in reader.fields}
+            reader.initial_data = given = {
+                names.get(name.lower(), name): value for name, value in given.items()
+            }
+        json_types.require(reader, given)
         reader.is_valid(raise_exception=True)
         return dict(reader.validated_data)
 

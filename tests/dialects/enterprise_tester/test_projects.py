@@ -83,7 +83,16 @@ class TestCreateProject:
             "OrderNumber": 0,
             "StartDate": None,
             "ProjectTypeId": None,
-            "Expands": ["ExecutionPackages"],
+            "Expands": [
+                "Statuses",
+                "Priorities",
+                "TestTypes",
+                "IncidentTypes",
+                "IncidentStatuses",
+                "IncidentResolutions",
+                "ExecutionPackages",
+                "ExternalSystemLinks",
+            ],
             "Self": f"{HOST}/api/project/{project.pk}",
         }
         assert answer["Location"] == answer.json()["Self"]
@@ -227,10 +236,10 @@ class TestProject:
         package = PackageFactory.create(project__account=account)
 
         found = body(
-            caller.get(f"/api/project/{package.project_id}?{name}=Statuses,executionpackages")
+            caller.get(f"/api/project/{package.project_id}?{name}=Unheard,executionpackages")
         )
 
-        assert found["Expands"] == []
+        assert "ExecutionPackages" not in found["Expands"]
         assert [item["Id"] for item in found["ExecutionPackages"]] == [str(package.pk)]
 
 
@@ -311,7 +320,14 @@ class TestExecutionPackages:
             "Name": "Sprint",
             "Stereotype": None,
             "OrderNumber": 0,
-            "Expands": ["Children", "Parent", "Project", "AutomatedTestAssignments"],
+            "Expands": [
+                "Children",
+                "Parent",
+                "Project",
+                "AutomatedTestAssignments",
+                "ScriptAssignments",
+                "AgileRuns",
+            ],
             "Self": f"{HOST}/api/executionpackage/{package.pk}",
             "Links": [
                 {
@@ -379,7 +395,7 @@ class TestExecutionPackages:
         found = body(caller.get(f"/api/executionpackage/{package.pk}?{expand}"))
         found_inner = body(caller.get(f"/api/executionpackage/{inner.pk}?{expand}"))
 
-        assert found["Expands"] == []
+        assert found["Expands"] == ["ScriptAssignments", "AgileRuns"]
         assert [item["Id"] for item in found["Children"]] == [str(inner.pk)]
         assert found["Parent"] is None
         assert found["Project"]["Id"] == str(package.project_id)

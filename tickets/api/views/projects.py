@@ -11,6 +11,7 @@ from backgroundtasks import operations
 from backgroundtasks.api import kit
 from backgroundtasks.exceptions import SubmissionRefused
 from indexing import documents
+from tickets import picklists
 from tickets.api import collection, expansions, lookup
 from tickets.api.serializers import ProjectChange, ProjectWrite
 from tickets.handlers.delete_project import DeleteProject
@@ -117,7 +118,10 @@ def _save(actor: Actor, row: Project, given: dict[str, Any]) -> None:
     try:
         with transaction.atomic():
             lookup.hold(row, "project")
+            is_new = row._state.adding  # noqa: SLF001 - documented API
             row.save()
+            if is_new:
+                picklists.provide(row)
             documents.index(Project, [row.pk])
     except IntegrityError:
         raise kit.Conflict(f"A project named {row.name!r} exists already.") from None

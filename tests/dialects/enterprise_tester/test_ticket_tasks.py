@@ -1,0 +1,426 @@
+"""The task types that bring tickets and incidents together (section 2.8)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from backgroundtasks.models import Account, TaskStatus
+from tests.support import factories
+from tests.support.drained import drain
+from tests.support.http import Caller
+from tests.support.projects import (
+    AgileRunStepFactory,
+    ExternalSystemLinkFactory,
+    NodeFactory,
+    ProjectFactory,
+    StepResultFactory,
+    send,
+)
+from tickets import trackers
+from tickets.connections import tracker_of
+from tickets.models import (
+    Backlink,
+    BuiltinBacklink,
+    ExternalSystemLink,
+    ExternalTicket,
+    Incident,
+    Project,
+    StepResult,
+    StepResultIncident,
+)
+from tickets.trackers.builtin import BuiltinTracker
+
+pytestmark = pytest.mark.django_db
+
+HOST = "http://testserver"
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller()
+
+
+@pytest.fixture
+def account(caller: Caller) -> Account:
+    return caller.actor.account
+
+
+@pytest.fixture
+def project(account: Account) -> Project:
+    return ProjectFactory.create(account=account)
+
+
+@pytest.fixture
+def link(project: Project) -> ExternalSystemLink:
+    return ExternalSystemLinkFactory.create(project=project, tracker_project="TST", name="Bugs")
+
+
+@pytest.fixture
+def step(project: Project) -> StepResult:
+    return StepResultFactory.create(run__assignment__script__project=project, outcome="Failed")
+
+
+def body(answer: Any, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.content
+    return answer.json()
+
+
+def message(answer: Any, status: int) -> str:
+    found = body(answer, status)
+    assert list(found) == ["Message"]
+    text: str = found["Message"]
+    return text
+
+
+def filed(link: ExternalSystemLink, summary: str = "Refund is not rounded") -> trackers.Ticket:
+    draft = trackers.Draft(summary=summary, mark=uuid.uuid4().hex)
+    return tracker_of(link).create(draft)
+
+
+def start(caller: Caller, task_type: str, **parameters: Any) -> Any:
+    return caller.post("/api/backgroundtasks", {"Type": task_type, "Parameters": parameters})
+
+
+def ended(caller: Caller, task: Any) -> Any:
+    """Work what is queued, and return how the task stands."""
+    drain()
+    return body(caller.get(task["Self"].removeprefix(HOST)))
+
+
+def _step_result(project: Project) -> tuple[str, dict[str, str], str]:
+    step = StepResultFactory.create(run__assignment__script__project=project)
+    return "LinkTicketToStepResult", {"StepResultId": str(step.pk)}, f"/api/stepresult/{step.pk}"
+
+
+def _agile_step(project: Project) -> tuple[str, dict[str, str], str]:
+    step = AgileRunStepFactory.create(run__package__project=project)
+    ids = {"AgileRunId": str(step.run_id), "StepId": str(step.pk)}
+    return "LinkTicketToAgileRunStep", ids, f"/api/agilerun/{step.run_id}/step/{step.pk}"
+
+
+def _node(project: Project) -> tuple[str, dict[str, str], str]:
+    node = NodeFactory.create(run__assignment__automated_test__project=project)
+    ids = {"AutomatedTestRunId": str(node.run_id), "ResultNodeId": str(node.pk)}
+    path = f"/api/automatedtestrun/{node.run_id}/node/{node.pk}"
+    return "LinkTicketToAutomatedTestRunResultNode", ids, path
+
+
+class TestLinkTicket:
+    @pytest.mark.spec("enterprise_tester", "Background Tasks", "LinkTicketTo")
+    @pytest.mark.parametrize("place", [_step_result, _agile_step, _node])
+    def test_finds_the_ticket_and_links_an_incident(
+        self, caller: Caller, link: ExternalSystemLink, place: Callable[..., Any]
+    ) -> None:
+        task_type, ids, path = place(link.project)
+        ticket = filed(link)
+
+        answer = start(caller, task_type, **ids, Key="tst-1")
+        accepted = body(answer, 202)
+        done = ended(caller, accepted)
+
+        assert accepted["Id"].startswith(f"{task_type.lower()}_")
+        assert answer["Location"] == accepted["Self"]
+        incident = Incident.objects.get()
+        assert (done["Complete"], done["TotalElements"], done["ProcessedElements"]) == (True, 3, 3)
+        assert done["Message"] == "Task Completed"
+        assert done["IncidentId"] == str(incident.pk)
+        assert done["Links"] == [{"Href": f"{HOST}/api/incident/{incident.pk}", "Rel": "Incident"}]
+        [row] = body(caller.get(f"{path}/incidents"))["Items"]
+        assert row["IncidentId"] == str(incident.pk)
+        shown = body(caller.get(f"/api/incident/{incident.pk}?$expand=ExternalKeys,Status,Type"))
+        assert (shown["Summary"], shown["ExternalKeys"]) == (ticket.summary, ticket.key)
+        assert (shown["Status"]["Name"], shown["Type"]["Name"]) == ("Open", "Bug")
+        assert shown["ExternalSystemLinkIds"] == [str(link.pk)]
+        found = body(caller.get(f"/api/externalsystemlink/{link.pk}/ticket/{ticket.id}"))
+        assert found["IncidentId"] == str(incident.pk)
+
+    def test_leaves_a_link_back_in_the_tracker(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult, settings: Any
+    ) -> None:
+        settings.TICKETS = {"PUBLIC_URL": "https://tests.example.org/"}
+        filed(link)
+
+        ended(
+            caller,
+            body(
+                start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-1"), 202
+            ),
+        )
+
+        back = BuiltinBacklink.objects.get()
+        assert back.url == f"https://tests.example.org/api/stepresult/{step.pk}"
+        assert back.title == f"Step {step.position + 1} of {step.run.assignment.script.name}"
+        assert Backlink.objects.get().state == Backlink.State.MADE
+
+    def test_a_second_ask_for_the_same_is_500(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        filed(link)
+        ask = {"StepResultId": str(step.pk), "Key": "TST-1"}
+        ended(caller, body(start(caller, "LinkTicketToStepResult", **ask), 202))
+
+        again = start(caller, "LinkTicketToStepResult", **ask)
+
+        assert message(again, 500) == "The ticket TST-1 is linked with this step result already."
+        assert body(caller.get(f"/api/stepresult/{step.pk}"))["HasIncidents"] is True
+
+    @pytest.mark.parametrize("key", ["TST-99", "OTHER-1", "nonsense", "http://x.example.org/1"])
+    def test_a_key_that_no_tracker_has_is_500(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult, key: str
+    ) -> None:
+        answer = start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key=key)
+
+        assert key in message(answer, 500)
+        assert not TaskStatus.objects.exists()
+        assert not Incident.objects.exists()
+
+    def test_without_a_tracker_nothing_is_found(self, caller: Caller, step: StepResult) -> None:
+        answer = start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-1")
+
+        assert message(answer, 500) == "The project has no defect tracker to find 'TST-1' in."
+
+    def test_a_key_of_two_trackers_needs_the_link(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        other = ExternalSystemLinkFactory.create(
+            project=link.project, tracker_project="WEB", name="Web"
+        )
+        filed(link)
+        filed(other, "Page is blank")
+        ask = {"StepResultId": str(step.pk), "Key": "1"}
+
+        refusal = message(start(caller, "LinkTicketToStepResult", **ask), 500)
+        chosen = {**ask, "ExternalSystemLinkId": str(other.pk)}
+        done = ended(caller, body(start(caller, "LinkTicketToStepResult", **chosen), 202))
+
+        assert "ambiguous" in refusal
+        assert "Bugs, Web" in refusal
+        assert "ExternalSystemLinkId" in refusal
+        assert done["Complete"] is True
+        assert ExternalTicket.objects.get().link == other
+
+    def test_an_incident_that_is_there_is_used(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        filed(link)
+        second = StepResultFactory.create(run=step.run)
+        for one in (step, second):
+            ask = {"StepResultId": str(one.pk), "Key": "TST-1"}
+            ended(caller, body(start(caller, "LinkTicketToStepResult", **ask), 202))
+
+        assert Incident.objects.count() == ExternalTicket.objects.count() == 1
+        assert StepResultIncident.objects.count() == 2
+
+    def test_of_two_at_one_moment_one_links_and_the_other_says_so(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        filed(link)
+        ask = {"StepResultId": str(step.pk), "Key": "TST-1"}
+        both = [body(start(caller, "LinkTicketToStepResult", **ask), 202) for _ in range(2)]
+
+        ends = [ended(caller, task) for task in both]
+
+        assert sorted(end["Complete"] for end in ends) == [False, True]
+        [failed] = [end for end in ends if not end["Complete"]]
+        assert failed["Error"] == "The ticket TST-1 is linked with this step result already."
+        assert StepResultIncident.objects.count() == 1
+
+    @pytest.mark.parametrize(
+        "change, text",
+        [
+            ({"StepResultId": str(uuid.UUID(int=7))}, "There is no stepresult"),
+            ({"StepResultId": "x"}, "StepResultId"),
+            ({"Key": ""}, "Key: This field may not be blank."),
+            ({"ExternalSystemLinkId": str(uuid.UUID(int=7))}, "does not exist"),
+            ({"Unheard": 1}, "There is no parameter of this name."),
+        ],
+    )
+    def test_what_is_not_valid_is_403(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult, change: Any, text: str
+    ) -> None:
+        ask = {"StepResultId": str(step.pk), "Key": "TST-1", **change}
+
+        assert text in message(start(caller, "LinkTicketToStepResult", **ask), 403)
+        assert not TaskStatus.objects.exists()
+
+    def test_a_step_or_a_tracker_of_others_is_not_there(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        foreign = {"StepResultId": str(StepResultFactory.create().pk), "Key": "TST-1"}
+        theirs = {
+            "StepResultId": str(step.pk),
+            "Key": "TST-1",
+            "ExternalSystemLinkId": str(ExternalSystemLinkFactory.create().pk),
+        }
+
+        for ask in (foreign, theirs):
+            assert message(start(caller, "LinkTicketToStepResult", **ask), 403)
+
+    def test_a_viewer_may_not(
+        self, account: Account, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        viewer = Caller(factories.actor(role="viewer", account=account))
+
+        answer = start(viewer, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-1")
+
+        assert "needs the role member" in message(answer, 403)
+
+    def test_a_tracker_that_is_switched_off_is_not_asked(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        filed(link)
+        admin = Caller(factories.actor(role="admin", account=link.account))
+        send(admin, "PATCH", f"/api/externalsystemlink/{link.pk}", {"Enabled": False})
+
+        answer = start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-1")
+
+        assert "no defect tracker" in message(answer, 500)
+
+
+class TestTrackerAway:
+    """What is not decided before the 202 is decided in the run."""
+
+    @pytest.fixture
+    def away(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+        """Let the tracker fail for as long as an error stands here, by the name of the method."""
+        failing: dict[str, Any] = {}
+        for name in ("look_up", "backlink"):
+            real = getattr(BuiltinTracker, name)
+
+            def asked(tracker: Any, *given: Any, _real: Any = real, _name: str = name) -> Any:
+                if _name in failing:
+                    raise failing[_name]
+                return _real(tracker, *given)
+
+            monkeypatch.setattr(BuiltinTracker, name, asked)
+        return failing
+
+    def test_the_task_is_accepted_and_tries_again(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult, away: dict[str, Any]
+    ) -> None:
+        filed(link)
+        away["look_up"] = trackers.errors.Throttled("Bugs", timedelta(seconds=90))
+        task = body(
+            start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-1"), 202
+        )
+
+        waiting = ended(caller, task)
+        run = TaskStatus.objects.get()
+        due_in = run.run_after - run.queued_at
+        del away["look_up"]
+        TaskStatus.objects.update(run_after=run.queued_at)
+        done = ended(caller, task)
+
+        assert (waiting["Complete"], waiting["State"]) == (False, "scheduled")
+        assert due_in >= timedelta(seconds=85)
+        assert done["Complete"] is True
+        assert StepResultIncident.objects.count() == 1
+
+    def test_a_key_that_turns_out_wrong_fails_the_run(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult, away: dict[str, Any]
+    ) -> None:
+        away["look_up"] = trackers.errors.TrackerUnreachable("Bugs", "it is off")
+        task = body(
+            start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-9"), 202
+        )
+        del away["look_up"]
+
+        failed = ended(caller, task)
+
+        assert (failed["Complete"], failed["State"]) == (False, "failed")
+        assert "no ticket 'TST-9'" in failed["Error"]
+
+    def test_a_link_back_that_must_wait_makes_nothing_twice(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult, away: dict[str, Any]
+    ) -> None:
+        filed(link)
+        away["backlink"] = trackers.errors.TrackerUnreachable("Bugs", "it is off")
+        task = body(
+            start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-1"), 202
+        )
+        ended(caller, task)
+        wanted = Backlink.objects.get()
+        del away["backlink"]
+        TaskStatus.objects.update(run_after=TaskStatus.objects.get().queued_at)
+
+        done = ended(caller, task)
+
+        assert (wanted.state, "it is off" in wanted.problem) == (Backlink.State.WANTED, True)
+        assert done["State"] == "succeeded"
+        assert Incident.objects.count() == StepResultIncident.objects.count() == 1
+        assert BuiltinBacklink.objects.count() == 1
+
+    def test_a_link_back_that_is_refused_is_a_warning(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult, away: dict[str, Any]
+    ) -> None:
+        filed(link)
+        away["backlink"] = trackers.errors.AccessRefused("Bugs", "comment")
+        task = body(
+            start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-1"), 202
+        )
+
+        done = ended(caller, task)
+
+        assert (done["Complete"], done["State"]) == (True, "warned")
+        assert done["Warnings"] == ["The ticket has no link back: Bugs does not let us comment."]
+        assert Backlink.objects.get().state == Backlink.State.FAILED
+
+
+class TestCreateTicketLink:
+    def test_makes_an_incident_by_the_link_that_a_ticket_shows(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        filed(link)
+        [ticket] = body(caller.get(f"/api/project/{link.project_id}/tickets?q=refund"))["Items"]
+        onward = next(one for one in ticket["Links"] if one["Rel"] == "StartCreateIncident")
+
+        answer = caller.post(onward["Href"].removeprefix(HOST), b"")
+        task = body(answer, 202)
+        done = ended(caller, task)
+
+        assert task["Id"].startswith("ticketlinking_")
+        assert (task["TotalElements"], task["ProgressInPercent"], task["Message"]) == (0, 0.0, None)
+        assert answer["Location"] == task["Self"]
+        incident = Incident.objects.get()
+        assert (done["Complete"], done["TotalElements"], done["ProcessedElements"]) == (True, 2, 2)
+        assert done["IncidentId"] == str(incident.pk)
+        assert done["Links"] == [{"Href": f"{HOST}/api/incident/{incident.pk}", "Rel": "Incident"}]
+        [after] = body(caller.get(f"/api/project/{link.project_id}/tickets?q=refund"))["Items"]
+        assert after["IncidentId"] == str(incident.pk)
+        assert {one["Rel"] for one in after["Links"]} == {"Incident", "ExternalSystemLink"}
+
+    def test_once_for_a_ticket(self, caller: Caller, link: ExternalSystemLink) -> None:
+        ticket = filed(link)
+        ask = {"TicketId": ticket.id, "ExternalSystemLinkId": str(link.pk)}
+        ended(caller, body(start(caller, "CreateTicketLink", **ask), 202))
+
+        refusal = message(start(caller, "CreateTicketLink", **ask), 500)
+
+        assert refusal == "The ticket TST-1 is kept in step with an incident already."
+        assert Incident.objects.count() == 1
+
+    def test_an_unknown_ticket_is_500_and_an_unknown_link_404(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        path = f"/api/externalsystemlink/{link.pk}/ticket/77/link"
+
+        assert "no ticket '77'" in message(caller.post(path, b""), 500)
+        nowhere = path.replace(str(link.pk), str(uuid.UUID(int=7)))
+        assert message(caller.post(nowhere, b""), 404)
+
+    def test_is_answered_once_for_one_idempotency_key(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        ticket = filed(link)
+        path = f"/api/externalsystemlink/{link.pk}/ticket/{ticket.id}/link"
+
+        first = body(caller.post(path, b"", Idempotency_Key="one"), 202)
+        ended(caller, first)
+        again = body(caller.post(path, b"", Idempotency_Key="one"), 202)
+
+        assert again["Id"] == first["Id"]

@@ -1,0 +1,23 @@
+"""What the descriptions of this app's resources share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from backgroundtasks.api import kit
+
+TEXT_OR_NULL: Final = kit.NULLABLE_TEXT
+LINKS: Final = kit.array_of(kit.ref("Link"))
+COLLECTION: Final = (*kit.ODATA, kit.EXPAND)
+SEARCHABLE: Final = (*COLLECTION, kit.TQL)
+
+
+def expandable(names: Sequence[str]) -> dict[str, Any]:
+    """Return the `Expands` of an entity."""
+    return kit.array_of({"type": "string", "enum": [*names]})
+
+
+def or_null(name: str) -> dict[str, Any]:
+    """Return a component that may be null."""
+    return {"anyOf": [kit.ref(name), {"type": "null"}]}

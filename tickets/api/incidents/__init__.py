@@ -1,0 +1,1 @@
+"""Incidents, and the steps and nodes that they were found by."""

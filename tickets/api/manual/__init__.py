@@ -1,0 +1,1 @@
+"""What people test by hand: scripts, their assignments, runs and steps; agile runs."""

@@ -1,0 +1,99 @@
+"""The words of a project's picklists as JSON, and as requests name them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from backgroundtasks.api import kit
+from tickets.api import expanding
+from tickets.models import Picklist, PicklistItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from uuid import UUID
+
+#: A project's expansion -> the picklist that it shows.
+OF_PROJECT: Final = {
+    "Statuses": Picklist.STATUS,
+    "Priorities": Picklist.PRIORITY,
+    "TestTypes": Picklist.TEST_TYPE,
+    "IncidentTypes": Picklist.INCIDENT_TYPE,
+    "IncidentStatuses": Picklist.INCIDENT_STATUS,
+    "IncidentResolutions": Picklist.INCIDENT_RESOLUTION,
+}
+
+
+def item(row: PicklistItem) -> dict[str, Any]:
+    """Return one word of a picklist."""
+    return {
+        "Id": row.pk,
+        "Name": row.name,
+        "OrderNumber": row.order_number,
+        "ProjectId": row.project_id,
+    }
+
+
+def picked(
+    rows: Sequence[Any],
+    columns: Mapping[str, str],
+    represent: Callable[[PicklistItem], Any],
+) -> dict[str, expanding.Found]:
+    """
+    Return what each row chose, by expansion; None where it chose nothing. One query.
+
+    Args:
+        rows: Of one model.
+        columns: Expansion -> the field that leads to the picklist's item.
+        represent: Makes the JSON of an item.
+    """
+    if not columns:
+        return {}
+    ids = {getattr(row, f"{column}_id") for row in rows for column in columns.values()}
+    items = {row.pk: represent(row) for row in PicklistItem.objects.filter(pk__in=ids - {None})}
+    return {
+        name: {row.pk: items.get(getattr(row, f"{column}_id")) for row in rows}
+        for name, column in columns.items()
+    }
+
+
+def of_projects(rows: Iterable[Any], wanted: Iterable[str]) -> dict[str, expanding.Found]:
+    """Return the picklists of projects, by expansion. One query."""
+    names = [name for name in OF_PROJECT if name in set(wanted)]
+    if not names:
+        return {}
+    ids = [row.pk for row in rows]
+    found: dict[str, expanding.Found] = {name: {pk: [] for pk in ids} for name in names}
+    shown = {OF_PROJECT[name]: name for name in names}
+    items = PicklistItem.objects.filter(project__in=ids, picklist__in=list(shown))
+    for row in items.order_by("order_number", "name", "pk"):
+        found[shown[Picklist(row.picklist)]][row.project_id].append(item(row))
+    return found
+
+
+def choose(row: Any, given: Mapping[str, Any], choices: Mapping[str, tuple[str, Picklist]]) -> None:
+    """
+    Put the words that a request names by their ids into a row; null takes one away.
+
+    Args:
+        row: Of a project.
+        given: The request's body.
+        choices: Member -> the field of the row, and the picklist that it chooses from.
+
+    Raises:
+        Refused: the project's picklist has no such item.
+    """
+    for name, (column, picklist) in choices.items():
+        if name not in given:
+            continue
+        chosen = given[name]
+        if chosen is None:
+            setattr(row, column, None)
+        else:
+            setattr(row, column, _item(row.project_id, picklist, chosen, name))
+
+
+def _item(project_id: UUID, picklist: Picklist, identity: UUID, name: str) -> PicklistItem:
+    found = PicklistItem.objects.filter(project=project_id, picklist=picklist, pk=identity).first()
+    if found is None:
+        raise kit.Refused(f"{name}: The project's picklist {picklist.value} has no {identity}.")
+    return found

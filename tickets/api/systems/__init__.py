@@ -1,0 +1,1 @@
+"""Trackers: external systems, their links to projects, and the tickets in them."""

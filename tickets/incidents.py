@@ -1,0 +1,103 @@
+"""Making and changing incidents, by people and by tasks; the search index follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from indexing import documents
+from tickets import numbering, picklists, removal
+from tickets.models import ExternalTicket, Incident, IncidentComment, Picklist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+
+class IncidentGone(Exception):
+    """Somebody removed the incident meanwhile."""
+
+
+def create(incident: Incident, user_id: int | None) -> Incident:
+    """
+    Store a new incident of a project: it gets the project's next number.
+
+    Takes part in the caller's transaction; what it does not choose from picklists gets their
+    first words.
+    """
+    with transaction.atomic():
+        incident.number = numbering.next_number(Incident, incident.project_id)
+        project = incident.project
+        incident.status = incident.status or picklists.first(project, Picklist.INCIDENT_STATUS)
+        incident.priority = incident.priority or picklists.first(project, Picklist.PRIORITY)
+        incident.type = incident.type or picklists.first(project, Picklist.INCIDENT_TYPE)
+        incident.created_by_id = incident.last_updated_by_id = user_id
+        incident.save(force_insert=True)
+        documents.index(Incident, [incident.pk])
+    return incident
+
+
+def change(incident_id: UUID, user_id: int | None, values: dict[str, Any]) -> bool:
+    """
+    Change columns of an incident, and raise its version when that changed something.
+
+    Args:
+        incident_id: Of the incident.
+        user_id: Who does it; None for a tracker.
+        values: Column (`status_id`) to value.
+
+    Returns:
+        Whether anything is different now.
+
+    Raises:
+        IncidentGone: it is not there any more.
+    """
+    with transaction.atomic():
+        row = (
+            Incident.objects.select_for_update(no_key=True, of=("self",))
+            .filter(pk=incident_id)
+            .first()
+        )
+        if row is None:
+            raise IncidentGone
+        changed = [name for name, value in values.items() if getattr(row, name) != value]
+        if not changed:
+            return False
+        for name in changed:
+            setattr(row, name, values[name])
+        row.version_number += 1
+        row.last_updated_by_id = user_id
+        row.save(update_fields=[*changed, "version_number", "last_updated_by_id", "updated_at"])
+        documents.index(Incident, [row.pk])
+    return True
+
+
+def comment(incident_id: UUID, user_id: int | None, texts: Iterable[str]) -> None:
+    """
+    Add comments to an incident, in order.
+
+    Raises:
+        IncidentGone: it is not there any more.
+    """
+    with transaction.atomic():
+        held = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id)
+        if held.values_list("pk", flat=True).first() is None:
+            raise IncidentGone
+        for text in texts:
+            IncidentComment.objects.create(
+                incident_id=incident_id, text=text, created_by_id=user_id
+            )
+
+
+def remove(incident_id: UUID) -> None:
+    """Remove an incident with its comments, links and references; tickets stay in their trackers."""
+    removal.finish(removal.remove(Incident.objects.filter(pk=incident_id)))
+
+
+def forget_tickets(tickets: Any) -> None:
+    """Remove references to tickets; the incidents stay."""
+    with transaction.atomic():
+        ids = list(tickets.values_list("incident_id", flat=True).distinct())
+        ExternalTicket.objects.filter(pk__in=tickets.values("pk")).delete()
+        documents.index(Incident, ids)

@@ -1,1 +1,0 @@
-"""How we talk to programs that other people run: bounded in time and size, to checked addresses."""
