@@ -14,6 +14,10 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.work"]
 # Fast enough for tests that log in; never outside them.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# No test's data need outlive the machine, so on PostgreSQL no commit waits for its disk; libpq
+# reads this in every process that a test starts.
+os.environ.setdefault("PGOPTIONS", "-c synchronous_commit=off")
+
 # Real processes of a test get numbers of their own: seconds for durations.
 TASKCENTER = TASKCENTER | {
     name: timedelta(seconds=value) if isinstance(value, float) else value

@@ -76,8 +76,11 @@ class WorkerCommand:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        family = descendants(self.process.pid)
         self.process.kill()
         self.process.wait(10)
+        # Each dies with its parent, a moment later; until then it may write for the next test.
+        wait_for(lambda: not any(map(exists, family)), "the command's processes to die")
         if kind is not None:
             sys.stderr.write(self.log())
         self._log.close()
@@ -110,6 +113,15 @@ def children(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").iterdir():
         found += [int(child) for child in (task / "children").read_text().split()]
     return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the pids of what a process has started, and of what that has started; none if gone."""
+    try:
+        near = children(pid)
+    except OSError:
+        return []
+    return [*near, *(far for child in near for far in descendants(child))]
 
 
 def exists(pid: int) -> bool:
