@@ -25,6 +25,9 @@ SERVER = os.environ.get("BENCH_POSTGRES") or "postgres://postgres@127.0.0.1:5432
 class Installation:
     """Where both sides work: the same database, each with settings of its own."""
 
+    #: Of a web server.
+    processes = 2
+
     def __init__(self, vendor: str, url: str, folder: Path) -> None:
         self.vendor = vendor
         self._url = url

@@ -73,7 +73,8 @@ def load(request: Request, *, connections: int, seconds: float) -> Measured:
     Raises:
         BenchFailed: an answer of 400 or above, or none.
     """
-    measured = (_wrk if _WRK else _python)(request, connections, seconds)
+    # wrk counts in whole seconds.
+    measured = (_wrk if _WRK and seconds >= 1 else _python)(request, connections, seconds)
     if measured.failed or not measured.requests:
         raise BenchFailed(f"{request.method} {request.path}: {measured}")
     return measured
@@ -95,7 +96,7 @@ def _wrk(request: Request, connections: int, seconds: float) -> Measured:
         done = subprocess.run(
             [
                 *(str(_WRK), "--threads=1", f"--connections={connections}"),
-                *(f"--duration={max(1, round(seconds))}s", "--timeout=10s"),
+                *(f"--duration={round(seconds)}s", "--timeout=10s"),
                 *(f"--script={script.name}", f"http://{HOST}:{request.port}{request.path}"),
             ],
             capture_output=True,
@@ -182,7 +183,7 @@ def _measure(request: Request, count: int, seconds: float) -> Measured:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
         connection.send()
     until = began + seconds
-    while time.perf_counter() < until:
+    while time.perf_counter() < until or len(took) < 2:
         for key, _ in selector.select(timeout=1):
             answer = key.data.receive()
             if answer is not None:

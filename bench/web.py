@@ -92,7 +92,7 @@ class Web:
 
 @contextmanager
 def serve(
-    installation: Installation, settings: str, *, token: str = "", processes: int = 2
+    installation: Installation, settings: str, *, token: str = "", processes: int | None = None
 ) -> Iterator[Web]:
     """Start a web server on a free port; it is warmed up by what asks whether it lives."""
     with socket.socket() as probe:
@@ -103,7 +103,7 @@ def serve(
         *("-m", "scripts.web"),
         settings=settings,
         PORT=str(port),
-        WEB_PROCESSES=str(processes),
+        WEB_PROCESSES=str(processes or installation.processes),
     ) as service:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         web = Web(service, port, headers)

@@ -42,8 +42,8 @@ def http(bench: Bench) -> Iterator[Line]:
     yield _streams(bench, token)
 
 
-def _seconds(bench: Bench) -> int:
-    return bench.some(2, 1)
+def _seconds(bench: Bench) -> float:
+    return bench.seconds(2)
 
 
 def _requests(bench: Bench, token: str) -> Iterator[Line]:
@@ -113,7 +113,7 @@ def _each(rounds: Sequence[dict[str, float]], what: str) -> list[float]:
 def _read(bench: Bench, web: Web, request: Request) -> dict[str, float]:
     """Return the requests a second, and p99 by p50 of one connection."""
     seconds = _seconds(bench)
-    web.rate(request, seconds=_WARM_UP)
+    web.rate(request, seconds=bench.seconds(_WARM_UP))
     rate = web.rate(request, seconds=seconds)
     alone = web.load(request, seconds=seconds, connections=1)
     return {"get": rate, "tail": alone.p99 / alone.p50}
@@ -151,12 +151,13 @@ def _to_completion(bench: Bench, ours: Web) -> Line:
 
 def _streams(bench: Bench, token: str) -> Line:
     """The API with event streams open beside it, and without."""
-    runs = bench.ours("bench.ours.queued", task_type="Nothing", count=_STREAMS)
+    streams = bench.some(_STREAMS, 10)
+    runs = bench.ours("bench.ours.queued", task_type="Nothing", count=streams)
     paths = [f"/api/backgroundtask/nothing-{run}" for run in runs]
 
     def rate(streams: list[str]) -> float:
         with serve(bench.installation, OURS, token=token) as web, web.streams(streams):
-            web.rate(web.request(paths[0]), seconds=_WARM_UP)
+            web.rate(web.request(paths[0]), seconds=bench.seconds(_WARM_UP))
             return web.rate(web.request(paths[0]), seconds=_seconds(bench))
 
     found = interleaved(
@@ -164,7 +165,7 @@ def _streams(bench: Bench, token: str) -> Line:
         bench.rounds,
     )
     return Line(
-        f"GET beside {_STREAMS} event streams",
+        f"GET beside {streams} event streams",
         bench.vendor,
         "/s",
         found["ours"],

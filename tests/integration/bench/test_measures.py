@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -45,6 +46,8 @@ def test_a_measure_finds_what_it_names(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", name, "--quick", "--database", vendor],
         cwd=ROOT,
+        # The server that the suite runs on.
+        env=os.environ | {"BENCH_POSTGRES": os.environ.get("DATABASE_URL", "").rpartition("/")[0]},
         capture_output=True,
         text=True,
         check=False,
