@@ -71,6 +71,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "BACKUP_FILES": ("uploads",),
     #: A folder for the marker that closes the installation, and for what a restore unpacks; empty: there is no maintenance mode.
     "MAINTENANCE_DIR": "",
+    #: Task types that the installation schedules for itself, hourly, from its first start.
+    "SYSTEM_TASKS": ("BackupRetentionCleaner", "CleanGPJobs"),
     #: Dialects that are switched on.
     "DIALECTS": ("enterprise_tester", "sailpoint", "astra", "arcgis"),
     #: SailPoint's `/beta` answers `SUCCESS` as the newer versions do, not `Success`.

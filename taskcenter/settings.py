@@ -185,7 +185,11 @@ TASKCENTER = {
 }
 
 _PORT = os.environ.get("PORT") or "8000"
-TICKETS = {"PUBLIC_URL": os.environ.get("TASKCENTER_PUBLIC_URL") or f"http://127.0.0.1:{_PORT}"}
+TICKETS = {
+    "PUBLIC_URL": os.environ.get("TASKCENTER_PUBLIC_URL") or f"http://127.0.0.1:{_PORT}",
+    "TRACKER_HTTP": _flag("TASKCENTER_TRACKER_HTTP", default=False),
+    "TRACKER_NETWORKS": _words("TASKCENTER_TRACKER_NETWORKS"),
+}
 
 # Its deploy check walks every REST framework view there is.
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}

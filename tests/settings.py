@@ -18,6 +18,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # reads this in every process that a test starts.
 os.environ.setdefault("PGOPTIONS", "-c synchronous_commit=off")
 
+# Tests make their schedules themselves, and count what runs.
+TASKCENTER = TASKCENTER | {"SYSTEM_TASKS": ()}
+
 # Real processes of a test get numbers of their own: seconds for durations.
 TASKCENTER = TASKCENTER | {
     name: timedelta(seconds=value) if isinstance(value, float) else value

@@ -1,5 +1,5 @@
 """
-The numbers of test results, with their defaults.
+The numbers of test results and trackers, with their defaults.
 
 A project overrides them in `settings.TICKETS`, by the same names. Sizes are bytes,
 durations `timedelta`. How large an upload may be is the core's `UPLOAD_LIMIT`.
@@ -21,6 +21,24 @@ DEFAULTS: Final[dict[str, Any]] = {
     "EXPORTS_KEPT": timedelta(days=7),
     #: Where people reach this installation; tickets lead back there. Empty: they do not.
     "PUBLIC_URL": "",
+    #: Until a tracker's socket is open; between two bytes of it; for a whole operation.
+    "TRACKER_CONNECT_TIMEOUT": timedelta(seconds=3),
+    "TRACKER_READ_TIMEOUT": timedelta(seconds=10),
+    "TRACKER_TIMEOUT": timedelta(seconds=30),
+    #: Largest answer of a tracker, in bytes.
+    "TRACKER_ANSWER_LIMIT": 2 * 1024**2,
+    #: How long a search over several trackers waits for the last of them.
+    "TRACKER_SEARCH_TIMEOUT": timedelta(seconds=5),
+    #: Operations in a row that find a tracker unreachable before nobody asks it for a while.
+    "TRACKER_FAILURES": 5,
+    #: That while; it doubles with each further failure, up to ten minutes.
+    "TRACKER_PAUSE": timedelta(seconds=30),
+    #: Refused logins in a row before nobody tries it again; trackers lock accounts.
+    "TRACKER_LOGINS": 3,
+    #: Whether base URLs may begin with `http://`.
+    "TRACKER_HTTP": False,
+    #: Networks that trackers may be in, besides the public ones: `10.0.0.0/8`.
+    "TRACKER_NETWORKS": (),
 }
 
 

@@ -16,7 +16,7 @@ from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.engine import children
 from backgroundtasks.engine.cleaning import Cleaner, count
 from backgroundtasks.handlers import Child, Outcome, TaskFailed, permissions, registry
-from backgroundtasks.handlers.actor import Actor, actor_of
+from backgroundtasks.handlers.actor import Actor, actor_of, installation_in
 from backgroundtasks.handlers.context import (
     Cancelled,
     Interrupted,
@@ -29,7 +29,7 @@ from backgroundtasks.handlers.context import (
 )
 from backgroundtasks.lifecycle import arrows, families
 from backgroundtasks.lifecycle.rows import ClaimedRun, Fence, Finish
-from backgroundtasks.models import AttemptOutcome, Membership, TaskStatus
+from backgroundtasks.models import AttemptOutcome, Membership, Schedule, TaskStatus
 from backgroundtasks.states import State
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Execution:
             self._started[key] = self._persist(
                 lambda: children.starter()(
                     self.fence,
-                    _actor(self.run.owner_id, self.run.account_id),
+                    _actor(self.run),
                     task_type,
                     parameters,
                     key=key,
@@ -277,7 +277,7 @@ class Execution:
         try:
             permissions.require(
                 self.handler.permissions,
-                self._persist(lambda: _actor(self.run.owner_id, self.run.account_id)),
+                self._persist(lambda: _actor(self.run)),
                 f"run {self.run.task_type}",
             )
             parameters = self.handler.loaded(self.run.parameters)
@@ -531,13 +531,16 @@ def _leave_transaction() -> None:
 _actors: dict[tuple[int | None, UUID], tuple[float, Actor]] = {}
 
 
-def _actor(owner_id: int | None, account_id: UUID) -> Actor:
+def _actor(run: ClaimedRun) -> Actor:
     """
     Return the owner of a run as an actor; asked of the database at most once a second.
 
     Raises:
         AccountRefused: the owner is gone, or is no member any more.
     """
+    owner_id, account_id = run.owner_id, run.account_id
+    if owner_id is None:
+        return _installation(run.task_id)
     key = (owner_id, account_id)
     known = _actors.get(key)
     if known is not None and time.monotonic() - known[0] < _ACTOR_LIFE:
@@ -547,6 +550,15 @@ def _actor(owner_id: int | None, account_id: UUID) -> Actor:
         _actors.clear()
     _actors[key] = (time.monotonic(), actor)
     return actor
+
+
+def _installation(task_id: UUID) -> Actor:
+    """Return the installation itself, whose protected tasks are nobody's."""
+    own = Schedule.objects.filter(pk=task_id, protected=True, account__is_system=True)
+    schedule = own.select_related("account").first()
+    if schedule is None:
+        raise exceptions.AccountRefused("(deleted)")
+    return installation_in(schedule.account)
 
 
 def actor_of_id(owner_id: int | None, account_id: UUID) -> Actor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
 
 from backgroundtasks import exceptions
 from backgroundtasks.models import Account, Membership
@@ -59,3 +61,14 @@ def actor_of(user: User, account_id: UUID | None = None, *, origin: str = "code"
     if account is not None and account.is_system and user.has_perm(SECURITY_AND_INFRASTRUCTURE):
         return Actor(user, account, "", origin)
     raise exceptions.AccountRefused(user.get_username())
+
+
+def installation_in(account: Account) -> Actor:
+    """
+    Return the reserved principal: the installation itself, in its own account.
+
+    It has no row, so nobody can sign in as it, and nothing can be granted to it.
+    """
+    users: Any = get_user_model()
+    principal = users(**{users.USERNAME_FIELD: "system"}, is_active=True, is_superuser=True)
+    return Actor(principal, account, "admin", "schedule")

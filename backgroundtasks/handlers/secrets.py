@@ -36,6 +36,12 @@ class SecretField(serializers.CharField):
         kwargs["style"] = {"input_type": "password", **kwargs.get("style", {})}
         super().__init__(**kwargs)
 
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse the mask: whoever sends it has read it somewhere, and does not know the secret."""
+        if data == MASK:
+            raise serializers.ValidationError(f"{MASK} stands for a secret, and is none.")
+        return super().to_internal_value(data)
+
 
 def seal(field: serializers.Field[Any, Any, Any, Any], value: Any) -> Any:
     """Return `value` (JSON, as `field` wrote it) with every secret in it sealed."""
@@ -101,6 +107,17 @@ def mask(value: Any) -> Any:
     if isinstance(value, list):
         return [mask(inner) for inner in value]
     return value
+
+
+def restored(given: Any, stored: Any) -> Any:
+    """Return what was given, each `********` in it replaced by the secret stored in its place."""
+    if given == MASK and isinstance(stored, dict) and is_sealed(stored):
+        return unseal(stored)
+    if isinstance(given, dict) and isinstance(stored, dict):
+        return {name: restored(inner, stored.get(name)) for name, inner in given.items()}
+    if isinstance(given, list) and isinstance(stored, list) and len(given) == len(stored):
+        return [restored(inner, known) for inner, known in zip(given, stored, strict=True)]
+    return given
 
 
 def rotate(value: Any) -> Any:

@@ -17,7 +17,7 @@ from backgroundtasks import clock, conf
 from backgroundtasks.lifecycle import families, store
 from backgroundtasks.lifecycle.moving import changed, fenced, move
 from backgroundtasks.models import Attempt, AttemptOutcome, Message, TaskStatus, conditions
-from backgroundtasks.states import HELD, PENDING, STANDING, State
+from backgroundtasks.states import FINAL, HELD, PENDING, STANDING, State
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -298,6 +298,12 @@ def note(
                 parameters=parameters,
                 attempt=attempt,
             )
+
+
+def remark(run_id: UUID, text: str) -> bool:
+    """Note something about a finished run; what it was and how it ended stays."""
+    finished = _one(run_id).filter(state__in=FINAL)
+    return bool(finished.update(remark=text, **changed()))
 
 
 def _one(run_id: UUID) -> QuerySet[TaskStatus]:

@@ -47,6 +47,17 @@ def flush(limit: int = 150) -> int:
     return len(ids)
 
 
+def drop_run(run_id: UUID, task_id: UUID) -> bool:
+    """Delete a finished run with what hangs on it; return whether there was one."""
+    _flush_messages([run_id])
+    with transaction.atomic():
+        if not TaskStatus.objects.filter(pk=run_id, state__in=FINAL).exists():
+            return False
+        _delete(TaskStatus, [run_id])
+        drop_idle_tasks([task_id])
+    return True
+
+
 def drop_idle_tasks(ids: Collection[UUID]) -> None:
     """Delete those of these tasks that have neither a run nor a schedule."""
     idle = Task.objects.filter(runs__isnull=True, schedule__isnull=True)

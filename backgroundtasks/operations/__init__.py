@@ -15,6 +15,7 @@ from backgroundtasks.operations.backups import (
 )
 from backgroundtasks.operations.bootstrap import bootstrap
 from backgroundtasks.operations.cancel import cancel
+from backgroundtasks.operations.delete_run import delete_run
 from backgroundtasks.operations.issue_token import (
     create_client,
     issue_token,
@@ -24,9 +25,11 @@ from backgroundtasks.operations.issue_token import (
 )
 from backgroundtasks.operations.pause import pause, resume
 from backgroundtasks.operations.queues import know_queues, pause_queue, resume_queue
+from backgroundtasks.operations.remark import remark
 from backgroundtasks.operations.reseal import reseal_secrets
 from backgroundtasks.operations.retry import retry
 from backgroundtasks.operations.schedules import (
+    SCHEDULE,
     Timing,
     check_timing,
     create_schedule,
@@ -38,8 +41,10 @@ from backgroundtasks.operations.schedules import (
 )
 from backgroundtasks.operations.settle import Settlement, settle
 from backgroundtasks.operations.submit import Idempotency, Submission, submit, submit_many
+from backgroundtasks.operations.system_tasks import make_system_account, make_system_tasks
 
 __all__ = [
+    "SCHEDULE",
     "Idempotency",
     "Prepared",
     "Settlement",
@@ -51,17 +56,21 @@ __all__ = [
     "create_client",
     "create_schedule",
     "delete_backup",
+    "delete_run",
     "delete_schedule",
     "edit_schedule",
     "issue_token",
     "keep_backup_until",
     "know_queues",
     "make_store_default",
+    "make_system_account",
+    "make_system_tasks",
     "pause",
     "pause_queue",
     "pause_schedule",
     "prepare_restore",
     "register_store",
+    "remark",
     "renew_store_credentials",
     "reseal_secrets",
     "resume",

@@ -8,16 +8,15 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from backgroundtasks.models import Account, Membership, Role
+from backgroundtasks.operations.system_tasks import make_system_account, make_system_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SYSTEM_ACCOUNT = "System"
-
 
 def bootstrap(account_name: str, username: str, password: Callable[[], str]) -> bool:
     """
-    Make the system account, and the first account with its administrator; what is there stays.
+    Make the system account with its tasks, and the first account with its administrator; what is there stays.
 
     Args:
         account_name: Of the first account; it is made only where there is none yet.
@@ -28,8 +27,9 @@ def bootstrap(account_name: str, username: str, password: Callable[[], str]) -> 
         Whether the user is new.
     """
     users = get_user_model()
+    make_system_account()
+    make_system_tasks()
     with transaction.atomic():
-        _system_account()
         user = users.objects.filter(**{users.USERNAME_FIELD: username}).first()
         is_new = user is None
         if user is None:
@@ -44,11 +44,3 @@ def bootstrap(account_name: str, username: str, password: Callable[[], str]) -> 
                 account=account, user=user, defaults={"role": Role.ADMIN, "is_default": True}
             )
     return is_new
-
-
-def _system_account() -> None:
-    """Make the reserved account of installation-wide work; give way when its name is taken."""
-    if not Account.objects.filter(is_system=True).exists():
-        taken = Account.objects.filter(name=SYSTEM_ACCOUNT).exists()
-        name = f"{SYSTEM_ACCOUNT} (reserved)" if taken else SYSTEM_ACCOUNT
-        Account.objects.create(name=name, is_system=True)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from backgroundtasks.handlers import Actor
 
-ORIGIN: Final = "schedule"
+#: The `origin` of tasks that were made to run again and again.
+SCHEDULE: Final = "schedule"
 #: Newest runs among which one that is under way is looked for.
 _CHUNK: Final = 500
 _LONGEST: Final = 200
@@ -77,7 +78,7 @@ def create_schedule(
         task_type=handler.task_type,
         title=title[:200],
         parameters=handler.stored(validated),
-        origin=ORIGIN,
+        origin=SCHEDULE,
         labels=checked_labels(labels) or {},
         resource=None if resource is None else asdict(resource),
     )
@@ -95,7 +96,9 @@ def edit_schedule(
     *,
     title: str | None = None,
     parameters: dict[str, Any] | None = None,
+    merge: bool = False,
     labels: Mapping[str, str] | None = None,
+    active: bool | None = None,
     **timing: Any,
 ) -> Schedule:
     """
@@ -105,15 +108,20 @@ def edit_schedule(
         actor: Who asks.
         task_id: The schedule's task.
         title: For people.
-        parameters: All of them, as for a submission.
+        parameters: All of them, as for a submission; a secret may be `********` to stay.
+        merge: Those parameters that change; None takes one away.
         labels: All of them.
+        active: Let it fire, or pause it.
         **timing: Fields of `Timing`; here None is a value.
 
     Raises:
         ScheduleNotFound: unknown, deleted or invisible.
         PermissionRefused: only who may start the type may edit a schedule of it.
         ParametersInvalid, LabelsInvalid, ScheduleInvalid: nothing was changed.
+        SubmissionRefused, SubmissionFailed: the handler's own check refused.
     """
+    if parameters is not None:
+        _check_parameters(actor, task_id, parameters, merge=merge)
     with transaction.atomic():
         schedule = _locked(actor, task_id, "edit its schedule")
         task = schedule.task
@@ -123,20 +131,56 @@ def edit_schedule(
             task.labels = checked_labels(labels) or {}
         if parameters is not None:
             handler = registry.get(task.task_type)
-            validated = handler.validated(parameters)
+            validated = handler.validated(_asked_for(task, parameters, merge=merge))
             resource = handler.resource(validated)
             task.parameters = handler.stored(validated)
             task.resource = None if resource is None else asdict(resource)
-        now = {field.name: getattr(schedule, field.name) for field in fields(Timing)}
-        for name, value in asdict(replace(Timing(**now), **timing)).items():
-            setattr(schedule, name, value)
-        if schedule.state != ScheduleState.PAUSED:
-            schedule.state, schedule.problem = ScheduleState.ACTIVE, ""
-        _arm(schedule)
+        _retime(schedule, timing, active=active)
         _edited(schedule)
         task.save()
         schedule.save()
     return schedule
+
+
+def _check_parameters(
+    actor: Actor, task_id: UUID, parameters: dict[str, Any], *, merge: bool
+) -> None:
+    """Ask the handler, outside of any transaction of ours, as before a submission."""
+    task = queries.get_schedule(actor, task_id).task
+    require_control(actor, task.task_type, "edit its schedule")
+    handler = registry.get(task.task_type)
+    handler.check_submission(actor, handler.validated(_asked_for(task, parameters, merge=merge)))
+
+
+def _asked_for(task: Task, parameters: dict[str, Any], *, merge: bool) -> dict[str, Any]:
+    """Return all parameters that a task is asked to have; secrets are open."""
+    asked: dict[str, Any] = secrets.restored(parameters, task.parameters)
+    if merge:
+        asked = {**secrets.unseal(task.parameters), **asked}
+        asked = {name: value for name, value in asked.items() if value is not None}
+    return asked
+
+
+def _retime(schedule: Schedule, timing: Mapping[str, Any], *, active: bool | None) -> None:
+    """
+    Give a schedule other times, and let it fire or not.
+
+    Without either, a time that is due is still fired.
+    """
+    now = {field.name: getattr(schedule, field.name) for field in fields(Timing)}
+    for name, value in asdict(replace(Timing(**now), **timing)).items():
+        setattr(schedule, name, value)
+    again = bool(timing) or schedule.state == ScheduleState.BROKEN
+    paused = schedule.state == ScheduleState.PAUSED
+    if active is not None and active == paused:
+        paused, again = not active, True
+    elif active and schedule.state == ScheduleState.COMPLETED:
+        again = True
+    if not again:
+        return
+    schedule.state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
+    schedule.problem = ""
+    _arm(schedule)
 
 
 def check_timing(schedule: Schedule, timing: Timing) -> None:

@@ -19,6 +19,7 @@ from backgroundtasks.engine import reaper
 from backgroundtasks.lifecycle import arrows, families, flushing
 from backgroundtasks.models import IdempotencyKey
 from backgroundtasks.models.access_token import AccessToken
+from backgroundtasks.operations.system_tasks import make_system_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: How often (seconds) finished runs past their retention are looked for.
 _FLUSH_EVERY: Final = 10.0
+#: How often (seconds) it looks whether the installation's own tasks are there.
+_MAKE_EVERY: Final = 3600.0
 #: Seconds of flushing in one round: more waits for the next, so that leases are looked at.
 _FLUSH_TIME: Final = 2.0
 #: Seconds between two rounds at least, while another keeper has the schedules that are due.
@@ -43,6 +46,7 @@ class Keeper:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._flush_at = 0.0
+        self._make_at = 0.0
         self._last_good = monotonic()
         self._patient_until = 0.0
         self._lost = False
@@ -72,6 +76,10 @@ class Keeper:
 
     def _round(self) -> None:
         now = self._monotonic()
+        if now >= self._make_at:
+            # Also in a project that never calls `bootstrap`, and after an old backup came back.
+            make_system_tasks()
+            self._make_at = now + _MAKE_EVERY
         self._pause = conf.KEEPER_INTERVAL.total_seconds()
         if now - self._last_good > conf.LEASE.total_seconds() / 2:
             # The database was away, or this machine slept: workers could not renew either.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django.test import Client
@@ -59,3 +60,26 @@ def code(said: Any) -> int:
     assert set(said["error"]) == {"code", "message", "details"}
     assert isinstance(said["error"]["details"], list)
     return int(said["error"]["code"])
+
+
+#: Saturdays at 04:00.
+CRON = {"minute": "0", "hour": "4", "dayOfMonth": "?", "month": "*", "dayOfWeek": "7"}
+BACKUP: dict[str, Any] = {
+    "name": "weekly",
+    "passcode": "open-sesame",
+    "storeName": "default",
+    "retentionOffset": 604_800_000,
+    "metaData": {
+        "recurring": True,
+        "startTime": "04:00",
+        "retention": {"type": "week", "value": 1},
+    },
+}
+
+
+def made(script: Script, **form: Any) -> str:
+    """Return the id of a new task: a weekly backup, unless it is asked for otherwise."""
+    wish = {"type": "CreateBackup", "parameters": json.dumps(BACKUP), **CRON, **form}
+    said = script.post(f"{TASKS}/createTask", **wish)
+    assert said.get("success"), said
+    return str(said["taskId"])

@@ -22,7 +22,7 @@ from tickets.trackers.protocol import Capability, Category, Check, Finding, Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from django.db.models import QuerySet
@@ -45,8 +45,8 @@ class BuiltinTracker(Tracker):
 
     example: ClassVar[str] = "TST-12"
 
-    def __init__(self, connection: Connection) -> None:
-        """Remember the account, which `kinds.problems` has asked for."""
+    def __init__(self, connection: Connection, within: timedelta | None = None) -> None:
+        """Remember the account, which `kinds.problems` has asked for; nothing takes long here."""
         super().__init__(connection)
         self._account = cast("UUID", connection.account_id)
 

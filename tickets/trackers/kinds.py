@@ -10,6 +10,7 @@ from tickets.trackers import errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
 
     from tickets.trackers.protocol import Connection, Tracker
 
@@ -34,7 +35,23 @@ KINDS: Final[Mapping[str, Kind]] = {
         tracker="builtin.BuiltinTracker",
         needs=("account_id", "project"),
         settings={},
-    )
+    ),
+    "redmine": Kind(
+        title="Redmine",
+        tracker="redmine.RedmineTracker",
+        needs=("base_url", "secret", "project"),
+        settings={"in_progress": "Names of statuses that mean that somebody is at it."},
+    ),
+    "roundup": Kind(
+        title="Roundup",
+        tracker="roundup.RoundupTracker",
+        needs=("base_url", "user_name", "secret"),
+        settings={
+            "class": "The class of its items; `issue` when it is not said.",
+            "done": "Names of statuses that mean that nothing is to be done any more.",
+            "in_progress": "Names of statuses that mean that somebody is at it.",
+        },
+    ),
 }
 
 #: What a field is called where people fill it in.
@@ -58,9 +75,13 @@ def problems(connection: Connection) -> list[str]:
     return found or list(_class(kind).problems_of(connection))
 
 
-def connect(connection: Connection) -> Tracker:
+def connect(connection: Connection, *, within: timedelta | None = None) -> Tracker:
     """
     Return a connection's tracker, without asking it anything.
+
+    Args:
+        connection: How it is reached.
+        within: How long one question may take; None: `TRACKER_TIMEOUT`.
 
     Raises:
         ConnectionInvalid: something is missing or wrong.
@@ -68,7 +89,7 @@ def connect(connection: Connection) -> Tracker:
     """
     if found := problems(connection):
         raise errors.ConnectionInvalid(connection.name, found)
-    return cast("Tracker", _class(KINDS[connection.kind])(connection))
+    return cast("Tracker", _class(KINDS[connection.kind])(connection, within))
 
 
 def _class(kind: Kind) -> Any:

@@ -20,6 +20,7 @@ A page is a template and its context; templates are in `templates/arcgis/`, and 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 
 from backgroundtasks.api.arcgis.resource import Call, Link, Operation, href
+from backgroundtasks.handlers import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +51,8 @@ _TIMES: Final = frozenset(
 )
 #: What is smaller is no time, but a place in a list.
 _FIRST_TIME: Final = 1_000_000_000_000
+#: Within JSON that somebody typed, whole or not.
+_PASSCODE: Final = re.compile(r'("passcode"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
 #: Nothing from elsewhere, no script, in no frame; forms go nowhere else.
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
@@ -277,7 +281,7 @@ def _property(name: str, value: Any) -> Property:
 def _as_sent(call: Call, field: Field) -> Field:
     """Return a field with what was sent for it; a secret is not sent back."""
     sent = None if field.widget == "password" else call.given.text(field.name)
-    return field if sent is None else field.showing(sent)
+    return field if sent is None else field.showing(_PASSCODE.sub(rf'\1"{secrets.MASK}"', sent))
 
 
 def _shown(link: Link) -> Shown:

@@ -15,6 +15,7 @@ from backgroundtasks.api.arcgis import (
 )
 from backgroundtasks.api.arcgis.access import ANY
 from backgroundtasks.api.arcgis.resource import Body, Call, Resource, overview
+from backgroundtasks.api.arcgis.runs import RUN, RUNS
 from backgroundtasks.api.arcgis.tasks import TASK, TASKS
 
 
@@ -42,6 +43,8 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     SYSTEM,
     TASKS,
     TASK,
+    RUNS,
+    RUN,
     disaster_recovery.DISASTER_RECOVERY,
     disaster_recovery.SETTINGS,
     disaster_recovery.STATUS,

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from backgroundtasks import clock, cron
 from backgroundtasks.cron import CronInvalid
+from backgroundtasks.cron_words import in_words
 from backgroundtasks.handlers import secrets
 from backgroundtasks.models import ScheduleState
 from backgroundtasks.states import GOOD, State
@@ -110,6 +111,7 @@ def task_body(schedule: Schedule) -> dict[str, Any]:
         "active": state == TASK_STATE[ScheduleState.ACTIVE],
         "cronSchedule": cron_fields(schedule.expression),
         "cronExpression": schedule.expression,
+        "cronDescription": in_words(schedule.expression),
         "runIntervalSeconds": interval(schedule.expression),
         "maxOccurrences": UNLIMITED if schedule.max_runs is None else schedule.max_runs,
         "generation": schedule.generation,

@@ -1,0 +1,65 @@
+"""
+Walk what changed, oldest first, over answers that move while they are read.
+
+A ticket that changes meanwhile leaves its place and comes again at the end, which shifts all
+pages behind it: numbers of pages would leave something out. So the next page begins at the
+moment where the last one ended, and leaves out what was seen at that very moment.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tickets.trackers.protocol import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tickets.trackers.protocol import Ticket
+
+
+def walk(
+    fetch: Callable[[datetime, Any], tuple[Sequence[Ticket], Any]],
+    since: datetime,
+    limit: int,
+    cursor: str | None,
+) -> Page[Ticket]:
+    """
+    Return the next page of changes.
+
+    Args:
+        fetch: Takes a moment and a token (None at first); returns tickets that changed at the
+            moment or later, oldest first, and the token of what follows them, None at the
+            end. May return older ones, too.
+        since: Where the first page begins.
+        limit: Tickets of a page.
+        cursor: Of the page before.
+    """
+    moment, seen = _read(cursor) if cursor else (since, set[str]())
+    found: list[Ticket] = []
+    token: Any = None
+    while True:
+        tickets, token = fetch(moment, token)
+        found += [
+            ticket
+            for ticket in tickets
+            if ticket.updated_at > moment or (ticket.updated_at == moment and ticket.id not in seen)
+        ]
+        if len(found) > limit or token is None:
+            break
+    page = found[:limit]
+    if len(found) <= limit or not page:
+        return Page(page)
+    last = page[-1].updated_at
+    at_last = {ticket.id for ticket in page if ticket.updated_at == last}
+    return Page(page, _write(last, at_last | seen if last == moment else at_last))
+
+
+def _read(cursor: str) -> tuple[datetime, set[str]]:
+    moment, _, seen = cursor.partition("|")
+    return datetime.fromisoformat(moment).astimezone(UTC), set(seen.split(","))
+
+
+def _write(moment: datetime, seen: set[str]) -> str:
+    return f"{moment.isoformat()}|{','.join(sorted(seen))}"

@@ -1,0 +1,1 @@
+"""How we talk to programs that other people run: bounded in time and size, to checked addresses."""
