@@ -61,6 +61,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "STREAMS": 64,
     #: Largest JSON body of a request, in bytes.
     "BODY_LIMIT": 1024 * 1024,
+    #: The same of one that starts a task: its parameters may name 100,000 things.
+    "TASK_BODY_LIMIT": 16 * 1024 * 1024,
     #: Largest upload, in bytes.
     "UPLOAD_LIMIT": 2 * 1024**3,
     #: Backup stores by name: a folder, or the settings of a bucket.

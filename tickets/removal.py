@@ -26,6 +26,8 @@ from tickets.models import (
     ExternalSystem,
     Project,
     ResultNode,
+    ScriptAssignment,
+    ScriptRun,
     TicketWriter,
 )
 
@@ -54,12 +56,23 @@ def remove(rows: QuerySet[Any]) -> Iterator[int]:
             yield from remove(_at(relation, ids))
         for relation in _naming(model):
             yield from _loosen(relation, ids)
-        with transaction.atomic():
-            if documents.knows(model):
-                documents.remove(model, ids)
-            # One may be gone already, with a row of its own model that it hung below.
-            _, gone = model._base_manager.filter(pk__in=ids).delete()  # noqa: SLF001 - documented API
-        yield gone.get(model._meta.label, 0)  # noqa: SLF001 - documented API
+        yield _remove_batch(model, ids)
+
+
+def _remove_batch(model: Any, ids: list[Any]) -> int:
+    """Remove rows that nothing hangs below any more, in one transaction; return how many."""
+    rows = model._base_manager.filter(pk__in=ids)  # noqa: SLF001 - documented API
+    with transaction.atomic():
+        # An assignment's status is that of its last run.
+        assigned = set(rows.values_list("assignment_id", flat=True)) if model is ScriptRun else ()
+        if documents.knows(model):
+            documents.remove(model, ids)
+        # One may be gone already, with a row of its own model that it hung below.
+        _, gone = rows.delete()
+        if assigned and documents.knows(ScriptAssignment):
+            documents.index(ScriptAssignment, assigned)
+    removed: int = gone.get(model._meta.label, 0)  # noqa: SLF001 - documented API
+    return removed
 
 
 def finish(removal: Iterator[int]) -> None:

@@ -39,14 +39,18 @@ def require_length(request: _Readable) -> None:
         raise LengthRequired("Send the body with a Content-Length, not in chunks.")
 
 
-def read_bytes(request: _Readable) -> bytes:
+def read_bytes(request: _Readable, limit: int | None = None) -> bytes:
     """
     Return the body of a JSON request.
+
+    Args:
+        request: Of which nobody has read.
+        limit: In bytes; `conf.BODY_LIMIT` by default.
 
     Raises:
         MediaTypeRefused: it says that it is something else than JSON.
         LengthRequired: it comes in chunks.
-        TooLarge: over `conf.BODY_LIMIT`; nothing is read when the length says so.
+        TooLarge: over the limit; nothing is read when the length says so.
         BadRequest: the connection broke off.
     """
     require_length(request)
@@ -55,7 +59,8 @@ def read_bytes(request: _Readable) -> bytes:
     # Without a type it is taken for JSON: there is nothing else that it could be.
     if kind and kind not in {"application/json", "text/json"} and not kind.endswith("+json"):
         raise MediaTypeRefused(f"The body must be application/json, not {kind[:100]}.")
-    limit: int = conf.BODY_LIMIT
+    if limit is None:
+        limit = conf.BODY_LIMIT
     length = meta.get("CONTENT_LENGTH") or "0"
     if not length.isdigit() or int(length) <= limit:
         try:

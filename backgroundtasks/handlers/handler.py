@@ -112,6 +112,9 @@ class TaskHandler:
         """
         Refuse a submission before it is accepted; called outside any transaction of ours.
 
+        The parameters are stored as this leaves them: what is too long for a row may be put into a
+        file here, and its name into the parameters.
+
         Raises:
             SubmissionRefused: the caller asked for something that cannot be.
             SubmissionFailed: the task could not be created.

@@ -30,6 +30,7 @@ from tickets.api.views.execution_packages import (
     ExecutionPackageChildren,
     ExecutionPackages,
 )
+from tickets.api.views.export_files import ExportFile
 from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
 from tickets.api.views.organisation import OrganisationById, OwnOrganisation
 from tickets.api.views.projects import ProjectById, Projects
@@ -240,6 +241,12 @@ _UPLOAD: Final[_Schema] = {
     "required": ["report"],
 }
 
+kit.describe(
+    ExportFile,
+    "get",
+    {200: {"type": "string", "format": "binary"}},
+    answer_kind="text/csv",
+)
 kit.describe(OwnOrganisation, "get", {200: kit.ref("Organisation")})
 kit.describe(OrganisationById, "get", {200: kit.ref("Organisation")})
 kit.describe(

@@ -14,6 +14,7 @@ from tickets.api.views.execution_packages import (
     ExecutionPackageChildren,
     ExecutionPackages,
 )
+from tickets.api.views.export_files import ExportFile
 from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
 from tickets.api.views.organisation import OrganisationById, OwnOrganisation
 from tickets.api.views.projects import ProjectById, Projects
@@ -25,6 +26,7 @@ _RUN = "api/automatedtestrun/<guid:run_id>"
 _NODE = f"{_RUN}/node/<guid:node_id>"
 
 urlpatterns = [
+    kit.route("api/exportfile/<str:filename>", ExportFile, "exportfile"),
     kit.route("api/organisation", OwnOrganisation, "own-organisation"),
     kit.route("api/organisation/<guid:organisation_id>", OrganisationById, "organisation"),
     kit.route("api/projects", Projects, "projects"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from backgroundtasks import operations
+from backgroundtasks import conf, operations
 from backgroundtasks.api import body
 from backgroundtasks.api.errors import BadRequest, Refused
 from backgroundtasks.api.idempotency import digest_of, read_idempotency
@@ -50,7 +50,7 @@ def read_wish(request: HttpRequest) -> Wish:
         BadRequest: malformed JSON, or a member of the wrong type.
         Refused: no `Type`.
     """
-    raw = body.read_bytes(request)
+    raw = body.read_bytes(request, conf.TASK_BODY_LIMIT)
     given = body.parse_object(raw)
     return Wish(
         task_type=_type(given.get("Type")),

@@ -187,7 +187,7 @@ class TestBadInput:
             (403, body_of(Parameters={"Nope": 1}), "Nope: There is no parameter of this name."),
             (403, body_of(Parameters={"steps": 1}), "steps: There is no parameter of this name."),
             (403, body_of(Parameters={"Steps": "x"}), "Steps: A valid integer is required."),
-            (413, body_of(Padding="x" * 2**20), "The body is larger than 1048576 bytes."),
+            (413, body_of(Padding="x" * 2**24), "The body is larger than 16777216 bytes."),
         ],
         ids=lambda value: str(value)[:40],
     )
