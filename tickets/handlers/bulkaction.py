@@ -24,7 +24,8 @@ from tickets import removal, uploads, visibility
 from tickets.bulk import kinds, selection
 from tickets.bulk.export import Export
 from tickets.bulk.placing import MISSING, Placing
-from tickets.bulk.selection import Entity, SelectionsField
+from tickets.bulk.selection import Entity
+from tickets.handlers.selections_field import SelectionsField
 from tickets.models import ExecutionPackage
 from tickets.tally import Tally
 
