@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from backgroundtasks import queries
+from backgroundtasks.models import Schedule
 from backgroundtasks.states import State
-from tests.support import factories, projects
+from tests.support import arcgis, factories, projects
 from tests.support.agreement import require_agreement
 from tests.support.astra import listed
 from tests.support.http import Caller
@@ -103,3 +105,29 @@ def test_every_answer_of_sailpoint_is_as_the_document_says(tmp_path: Path) -> No
     )
 
     require_agreement(tmp_path, actor, "sailpoint", parameters, patches)
+
+
+def test_every_answer_of_arcgis_is_as_the_document_says(tmp_path: Path) -> None:
+    script = arcgis.Script(arcgis.user(username="root"))
+    task_id = arcgis.made(script)
+    # It cannot be deleted, so that there is something to ask about until the end.
+    Schedule.objects.update(protected=True)
+    actor = queries.actor_of(script.user, arcgis.system().pk)
+    task = Schedule.objects.get().task
+    for state in State:
+        run = factories.run(state, owner=actor, task=task, task_type="CreateBackup")
+    parameters = {
+        "path.task_id": task_id,
+        "path.run_id": run.pk.hex,
+        "path.username": "root",
+        **{f"body.{name}": value for name, value in arcgis.CRON.items()},
+    }
+    # The vendor answers an error, too, with 200: its clients repeat everything else.
+    as_the_vendor = (
+        "[checks]\n"
+        "negative_data_rejection.enabled = false\n"
+        "ignored_auth.enabled = false\n"
+        "missing_required_header.enabled = false\n"
+    )
+
+    require_agreement(tmp_path, actor, "arcgis", parameters, as_the_vendor)

@@ -166,12 +166,13 @@ def _fields_of_old(call: Call) -> Sequence[Field]:
     return (_STORE, *_fields_to_create(call))
 
 
+_RETENTION_DATE: Final = Field(
+    "retentionDate", "Retention date", "number", required=True, help="Milliseconds since 1970."
+)
+
+
 def _fields_to_update(call: Call) -> Sequence[Field]:
-    body = _show(call)
-    field = Field(
-        "retentionDate", "Retention date", "number", required=True, help="Milliseconds since 1970."
-    )
-    return (field.showing(body.get("retentionDate")),)
+    return (_RETENTION_DATE.showing(_show(call).get("retentionDate")),)
 
 
 def _fields_to_restore(_call: Call) -> Sequence[Field]:
@@ -201,6 +202,7 @@ _OF_ONE: Final = (
         _update,
         _fields_to_update,
         "Changes when it may be removed by itself.",
+        takes=(_RETENTION_DATE,),
     ),
     Operation("delete", "Delete Backup", _delete, destructive=True),
 )

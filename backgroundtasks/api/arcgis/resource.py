@@ -130,6 +130,8 @@ class Operation:
     destructive: bool = False
     #: Our own: the vendor has no such operation.
     extension: bool = False
+    #: The same without values, where `fields` cannot say them without a request.
+    takes: tuple[Field, ...] = ()
 
 
 def no_links(call: Call, body: Body) -> Sequence[Link]:

@@ -36,6 +36,10 @@ _ENDS: Final = {
 }
 _STATUS: Final = tuple(dict.fromkeys([*RUN_STATUS.values(), SUBMIT_FAILED]))
 _LONGEST: Final = 10_000
+_OF_UPDATE: Final = (
+    Field("status", "Status", "select", choices=tuple((word, word) for word in _STATUS)),
+    Field("result", "Result", "textarea"),
+)
 
 
 def _list(call: Call) -> Body:
@@ -119,10 +123,10 @@ _IDS: Final = {"taskId": "task_id", "runId": "run_id", "id": "run_id"}
 def _fields_of_update(call: Call) -> Sequence[Field]:
     run = _run(call)
     shown = run_body(run, {})
-    choices = tuple((status, status) for status in _STATUS)
+    status, result = _OF_UPDATE
     return (
-        Field("status", "Status", "select", choices=choices, value=shown["status"]),
-        Field("result", "Result", "textarea", value=shown["result"] if run.state in FINAL else ""),
+        status.showing(shown["status"]),
+        result.showing(shown["result"] if run.state in FINAL else ""),
     )
 
 
@@ -146,6 +150,7 @@ RUN: Final = Resource(
             _update,
             _fields_of_update,
             "Say how a run ends that has not finished, or change the result of one that has.",
+            takes=_OF_UPDATE,
         ),
         Operation("delete", "Delete Run", _delete, text="Delete a finished run.", destructive=True),
     ),

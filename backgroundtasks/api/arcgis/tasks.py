@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from backgroundtasks import conf, operations, queries
-from backgroundtasks.api import body as bodies
-from backgroundtasks.api.arcgis import paging
+from backgroundtasks.api.arcgis import paging, values
 from backgroundtasks.api.arcgis.access import DEFAULT_ADMINISTRATOR
 from backgroundtasks.api.arcgis.errors import invalid, not_found
 from backgroundtasks.api.arcgis.forms import Field
@@ -22,12 +23,12 @@ from backgroundtasks.api.arcgis.vocabulary import (
     task_body,
     type_constant,
 )
-from backgroundtasks.api.errors import ApiError
 from backgroundtasks.exceptions import ScheduleNotFound
 from backgroundtasks.handlers import registry, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from backgroundtasks.models import Schedule
 
@@ -80,6 +81,23 @@ _DATES: Final = (
 )
 _OCCURRENCES: Final = Field(
     "maxOccurrences", "Occurrences", "number", help="-1: no limit.", value=str(UNLIMITED)
+)
+_OF_CREATE: Final = (
+    Field("type", "Type", required=True, help="A task type, or the vendor's constant for it."),
+    _TITLE,
+    replace(_PARAMETERS, required=True),
+    _PASSCODE,
+    *_CRON,
+    *_DATES,
+    _OCCURRENCES,
+)
+_OF_UPDATE: Final = (
+    _TITLE,
+    _PARAMETERS,
+    _PASSCODE,
+    *(replace(field, required=False, value="") for field in _CRON),
+    *_DATES,
+    _OCCURRENCES,
 )
 
 
@@ -236,14 +254,10 @@ def _new_title(call: Call) -> str | None:
 
 def _parameters(call: Call) -> dict[str, Any] | None:
     """Return the task's parameters; None when none were sent."""
-    sent, passcode = call.given.word("parameters"), call.given.text("passcode")
+    passcode = call.given.text("passcode")
     found: dict[str, Any] | None = None
-    if sent:
-        try:
-            found = bodies.parse_object(sent.encode("utf-8", "replace"))
-        except ApiError as error:
-            text = error.message.removeprefix("The body ").removeprefix("must be ")
-            raise invalid(f"parameters: {text}") from None
+    if call.given.word("parameters"):
+        found = values.json_object(call.given, "parameters")
         # Clients send it back as they have read it; no task of ours has an item.
         found.pop("itemId", None)
     if passcode:
@@ -263,40 +277,37 @@ def _creatable(call: Call) -> list[str]:
 
 def _fields_of_create(call: Call) -> Sequence[Field]:
     types = tuple((name, name) for name in _creatable(call))
+    kind, title, parameters, *others = _OF_CREATE
     return (
-        Field("type", "Type", "select", required=True, choices=types),
-        _TITLE,
-        Field(
-            _PARAMETERS.name,
-            _PARAMETERS.label,
-            _PARAMETERS.widget,
-            required=True,
-            help=_PARAMETERS.help,
-            value=_json(_EXAMPLE),
-        ),
-        _PASSCODE,
-        *_CRON,
-        *_DATES,
-        _OCCURRENCES,
+        replace(kind, widget="select", choices=types),
+        title,
+        parameters.showing(_json(_EXAMPLE)),
+        *others,
     )
 
 
 def _fields_of_update(call: Call) -> Sequence[Field]:
     schedule = _schedule(call)
     shown = task_body(schedule)
-    fields: list[Field] = [
-        _TITLE.showing(schedule.task.title),
-        _PARAMETERS.showing(_json(secrets.mask(schedule.task.parameters))),
+    showing: dict[str, Any] = {
+        "title": schedule.task.title,
+        "parameters": _json(secrets.mask(schedule.task.parameters)),
+        **shown["cronSchedule"],
+        "startDate": _as_typed(schedule.starts_at),
+        "endDate": _as_typed(schedule.ends_at),
+        "maxOccurrences": shown["maxOccurrences"],
+    }
+    has_passcode = _PASSCODE.name in schedule.task.parameters
+    return [
+        field.showing(showing.get(field.name))
+        for field in _OF_UPDATE
+        if field is not _PASSCODE or has_passcode
     ]
-    if "passcode" in schedule.task.parameters:
-        fields.append(_PASSCODE)
-    cron = shown["cronSchedule"]
-    fields += [field.showing(cron.get(field.name)) for field in _CRON]
-    dates = {"startDate": schedule.starts_at, "endDate": schedule.ends_at}
-    for field in _DATES:
-        at = dates[field.name]
-        fields.append(field.showing(at and at.replace(tzinfo=None).isoformat()))
-    return [*fields, _OCCURRENCES.showing(shown["maxOccurrences"])]
+
+
+def _as_typed(at: datetime | None) -> str | None:
+    """Return a time as browsers write it into a field."""
+    return None if at is None else at.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
 def _json(value: Any) -> str:
@@ -318,6 +329,7 @@ TASKS: Final = Resource(
             _create,
             _fields_of_create,
             "Have a task run again and again.",
+            takes=_OF_CREATE,
         ),
     ),
 )
@@ -333,6 +345,7 @@ TASK: Final = Resource(
             _update,
             _fields_of_update,
             "Change the task from its next time on. A passcode that is left as ******** stays.",
+            takes=_OF_UPDATE,
         ),
         Operation("enable", "Enable Task", _enable, text="Let a paused task run again."),
         Operation("disable", "Disable Task", _disable, text="Stop upcoming runs."),

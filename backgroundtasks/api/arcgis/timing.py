@@ -9,24 +9,22 @@ as it would be another day here.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks import cron
-from backgroundtasks.api.arcgis.errors import invalid
+from backgroundtasks.api.arcgis import values
+from backgroundtasks.api.arcgis.errors import Problem, invalid
 from backgroundtasks.api.arcgis.vocabulary import CRON_FIELDS, UNLIMITED
 from backgroundtasks.cron import CronInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from backgroundtasks.api.arcgis.parameters import Given
     from backgroundtasks.models import Schedule
 
 _DAY_OF_MONTH, _DAY_OF_WEEK = "dayOfMonth", "dayOfWeek"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-#: The last millisecond that a date of ours can be.
-_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 #: A value 0 of a list, a range, or before `#` and `L`; a step is none.
 _ZERO: Final = re.compile(r"(?<![0-9/#])0+(?![0-9])")
@@ -60,6 +58,8 @@ def timing(given: Given, schedule: Schedule | None = None) -> dict[str, Any]:
                 found[name] = value
         except ValueError as error:
             problems.append(str(error))
+        except Problem as error:
+            problems += error.details
     if problems:
         raise invalid(*problems)
     return found
@@ -130,24 +130,8 @@ def _require_readable(expression: str) -> None:
 
 
 def _date(given: Given, name: str) -> list[datetime | None]:
-    """Return a date: milliseconds since 1970, or ISO 8601; empty takes it away."""
-    sent = given.text(name)
-    if sent is None:
-        return []
-    text = sent.strip()
-    if not text:
-        return [None]
-    if _WHOLE.fullmatch(text):
-        number = int(text)
-        if not 0 <= number <= _LAST:
-            raise ValueError(f"{name}: milliseconds since 1970, 0 to {_LAST}.")
-        return [_EPOCH + timedelta(milliseconds=number)]
-    try:
-        found = datetime.fromisoformat(text)
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{name}: milliseconds since 1970.") from None
-    return [found]
+    """Return a date; empty takes it away."""
+    return [] if given.text(name) is None else [values.moment(given, name)]
 
 
 def _occurrences(given: Given) -> list[int | None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.apps import apps
+
 from backgroundtasks import conf
 from backgroundtasks.api.arcgis import outside, sharing, sign_in
 from backgroundtasks.api.arcgis.resources import NOTHING, RESOURCES
@@ -66,3 +68,9 @@ def _sharing(root: str) -> list[URLPattern]:
 
 urlpatterns = patterns(conf.ARCGIS_CONTEXT)
 outside.register()
+
+if apps.is_installed("drf_spectacular"):
+    from backgroundtasks.api.arcgis.openapi import SETTINGS, Document
+    from backgroundtasks.api.schema_views import schema_routes
+
+    urlpatterns += schema_routes("arcgis", Document, SETTINGS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from backgroundtasks.api.arcgis.errors import invalid
+from backgroundtasks.api import body
+from backgroundtasks.api.arcgis.errors import Problem, invalid
+from backgroundtasks.api.errors import ApiError
 
 if TYPE_CHECKING:
     from backgroundtasks.api.arcgis.parameters import Given
@@ -44,7 +45,9 @@ def flag(given: Given, name: str) -> bool:
 
 def moment(given: Given, name: str) -> datetime | None:
     """
-    Return a time that is sent in milliseconds since 1970; None when it was not sent.
+    Return a time: milliseconds since 1970, or ISO 8601 as browsers write it (then UTC).
+
+    None when it was not sent, or is empty.
 
     Raises:
         Problem: it is none.
@@ -52,10 +55,15 @@ def moment(given: Given, name: str) -> datetime | None:
     text = given.word(name)
     if not text:
         return None
-    digits = text.isascii() and text.isdigit() and len(text) <= len(str(_LAST))
-    if not digits or int(text) > _LAST:
-        raise invalid(f"{name} is a time in milliseconds since 1970.")
-    return _EPOCH + timedelta(milliseconds=int(text))
+    if text.isascii() and text.isdigit() and len(text) <= len(str(_LAST)) and int(text) <= _LAST:
+        return _EPOCH + timedelta(milliseconds=int(text))
+    try:
+        if not text.lstrip("-").isdigit():
+            found = datetime.fromisoformat(text)
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise invalid(f"{name} is a time in milliseconds since 1970.")
 
 
 def json_object(given: Given, name: str) -> dict[str, Any]:
@@ -63,16 +71,12 @@ def json_object(given: Given, name: str) -> dict[str, Any]:
     Return a parameter that is an object of JSON; it must be there.
 
     Raises:
-        Problem: it is not, or holds numbers that JSON has not.
+        Problem: it is not, or holds what JSON or a database has not.
     """
     try:
-        value = json.loads(required(given, name), parse_constant=_refused)
-    except (ValueError, RecursionError):
-        raise invalid(f"{name} is no JSON.") from None
-    if not isinstance(value, dict):
-        raise invalid(f"{name} is an object of JSON.")
-    return value
-
-
-def _refused(_constant: str) -> None:
-    raise ValueError
+        return body.parse_object(required(given, name).encode("utf-8", "replace"))
+    except ApiError as error:
+        if isinstance(error, Problem):
+            raise
+        text = error.message.removeprefix("The body ").removeprefix("must be ")
+        raise invalid(f"{name}: {text}") from None
