@@ -1,4 +1,4 @@
-"""The web server while the installation is closed: 503 for everybody, and no database."""
+"""The web server while the installation is closed: the same for everybody, and no database."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from django.db import connections
 from django.http import JsonResponse
 
 from backgroundtasks import closed
+from backgroundtasks.api import unrouted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
 #: These say themselves what they know.
 _PROBES: Final = {"/livez", "/readyz"}
-#: Seconds after which a client may ask again.
-_RETRY_AFTER: Final = "60"
 
 
 class Maintenance:
@@ -29,24 +28,24 @@ class Maintenance:
         self._next = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer 503 while closed, else let the request pass."""
+        """Answer while closed, in the shape of whose path it is; else let the request pass."""
         if not closed.is_closed():
             return self._next(request)
         let_go_of_databases()
         if request.path in _PROBES:
             return self._next(request)
-        answer = JsonResponse(
-            {
-                "error": {
-                    "code": "closed",
-                    "message": f"Closed for maintenance. {closed.reason()}".strip(),
-                }
-            },
-            status=HTTPStatus.SERVICE_UNAVAILABLE,
-        )
-        answer["Retry-After"] = _RETRY_AFTER
+        text = f"Closed for maintenance. {closed.reason()}".strip()
+        answer = unrouted.closed(request, text) or _closed(text)
         answer["Cache-Control"] = "no-store"
         return answer
+
+
+def _closed(text: str) -> HttpResponse:
+    """Return the answer where no dialect has one."""
+    body = {"error": {"code": "closed", "message": text}}
+    answer = JsonResponse(body, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    answer["Retry-After"] = str(unrouted.RETRY_AFTER)
+    return answer
 
 
 def let_go_of_databases() -> None:

@@ -1,5 +1,5 @@
 """
-What Django answers by itself: unknown paths, refused requests, crashes outside of views.
+What is answered before or beside views: unknown paths, refused requests, crashes, a closed door.
 
     handler400 = "backgroundtasks.api.unrouted.bad_request"
     handler404 = "backgroundtasks.api.unrouted.not_found"
@@ -12,16 +12,20 @@ Django's page.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from django.conf import settings
 from django.views import defaults
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
-#: Takes 400, 404 or 500.
-Answer = Callable[["HttpRequest", int], "HttpResponse"]
+#: Takes 400, 404, 500 or 503, and of a 503 the text.
+Answer = Callable[["HttpRequest", int, str], "HttpResponse"]
+#: Seconds after which a client may ask a closed installation again.
+RETRY_AFTER: Final = 60
 _dialects: Final[list[tuple[Callable[[str], bool], Answer]]] = []
 
 
@@ -51,9 +55,16 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     return _answer(request, 500) or defaults.server_error(request)
 
 
-def _answer(request: HttpRequest, status: int) -> HttpResponse | None:
+def closed(request: HttpRequest, text: str) -> HttpResponse | None:
+    """Answer while the installation is closed; None where no dialect is asked."""
+    # Dialects register with their routes, which nobody may have needed yet.
+    import_module(settings.ROOT_URLCONF)
+    return _answer(request, 503, text)
+
+
+def _answer(request: HttpRequest, status: int, text: str = "") -> HttpResponse | None:
     path = request.path_info.lower()
     for owns, answer in _dialects:
         if owns(path):
-            return answer(request, status)
+            return answer(request, status, text)
     return None

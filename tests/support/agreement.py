@@ -20,7 +20,12 @@ EXAMPLES = 10
 
 
 def require_agreement(
-    folder: Path, actor: Actor, dialect: str, parameters: Mapping[str, str], more: str = ""
+    folder: Path,
+    actor: Actor,
+    dialect: str,
+    parameters: Mapping[str, str],
+    more: str = "",
+    *options: str,
 ) -> None:
     """
     Fail if any answer is not as the dialect's document says.
@@ -31,6 +36,7 @@ def require_agreement(
         dialect: Whose document it is.
         parameters: `path.run_id` to its value, so that requests get behind the 404.
         more: Of the configuration, in TOML.
+        options: Of its command line, behind ours.
     """
     bearer = token(actor.user, life=timedelta(hours=1))
     config = folder / "schemathesis.toml"
@@ -53,6 +59,7 @@ def require_agreement(
                 "--suppress-health-check=all",
                 "--workers=1",
                 "--no-color",
+                *options,
             ],
             cwd=folder,
             capture_output=True,

@@ -1,4 +1,4 @@
-"""Answers below this dialect's paths where no view of it is reached."""
+"""Answers below this dialect's paths where no view of it is asked."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _PROBLEMS: Final = {
     400: (errors.BAD_REQUEST, "The request is malformed."),
     404: (errors.NOT_FOUND, "Resource does not exist or is inaccessible."),
     500: (errors.CRASHED, "The server failed; its log says why."),
+    503: (errors.CLOSED, "Closed for maintenance."),
 }
 
 
@@ -31,9 +32,10 @@ def _owns(path: str) -> bool:
     return any(f"/{context}/{part}/" in f"{path}/" for part in ("admin", "sharing"))
 
 
-def _answer(request: HttpRequest, status: int) -> HttpResponse:
-    """Answer what Django answers by itself."""
-    found = errors.refusal(Problem(*_PROBLEMS[status]), request)
+def _answer(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    """Answer what no view is asked for; as JSON with 200, as everything that is refused here."""
+    code, usual = _PROBLEMS[status]
+    found = errors.refusal(Problem(code, text or usual), request)
     if _wishes_html(request):
         return renderers.error_page(request, found)
     return renderers.as_json(found.body(), "json")

@@ -187,8 +187,11 @@ def _written(problem: Problem, request: HttpRequest, correlation: str) -> HttpRe
     return answer
 
 
-def _outside(request: HttpRequest, status: int) -> HttpResponse:
-    """Answer what Django answers by itself."""
+def _outside(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    """Answer what no view is asked for."""
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        later = {"Retry-After": str(unrouted.RETRY_AFTER)}
+        return respond(Problem(UNAVAILABLE, text, headers=later), request)
     if status == HTTPStatus.NOT_FOUND:
         return respond(Http404(), request)
     if status == HTTPStatus.BAD_REQUEST:

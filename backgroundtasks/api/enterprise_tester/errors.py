@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from django.core import exceptions as django_errors
@@ -123,9 +124,12 @@ def report_crash(error: Exception, request: HttpRequest) -> None:
     signals.got_request_exception.send(sender=None, request=request)
 
 
-def _outside(request: HttpRequest, status: int) -> HttpResponse:
-    """Answer what Django answers by itself."""
-    return message(status, _OUTSIDE[status], request)
+def _outside(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    """Answer what no view is asked for."""
+    answer = message(status, text or _OUTSIDE[status], request)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer["Retry-After"] = str(unrouted.RETRY_AFTER)
+    return answer
 
 
 unrouted.register(lambda path: path.startswith("/api"), _outside)

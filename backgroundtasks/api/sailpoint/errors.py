@@ -125,12 +125,14 @@ def respond(error: Exception, request: HttpRequest) -> HttpResponse:
     return _written(found, tracking_id)
 
 
-def _outside(request: HttpRequest, status: int) -> HttpResponse:
-    """Answer what Django answers by itself."""
+def _outside(request: HttpRequest, status: int, text: str) -> HttpResponse:
+    """Answer what no view is asked for."""
+    later = {"Retry-After": str(unrouted.RETRY_AFTER)}
     found = {
         400: _Answer(HTTPStatus.BAD_REQUEST, SYNTAX, _MALFORMED),
         404: _Answer(HTTPStatus.NOT_FOUND, NOT_FOUND, "There is no such resource."),
         500: _Answer(HTTPStatus.INTERNAL_SERVER_ERROR, FAULT, _CRASHED),
+        503: _Answer(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, text, later),
     }[status]
     tracking_id = uuid.uuid4().hex
     _note(found, tracking_id, request)
