@@ -23,6 +23,7 @@ from tickets.trackers.protocol import (
     Ticket,
     Tracker,
 )
+from tickets.trackers.searching import Found, search
 
 __all__ = [
     "KINDS",
@@ -34,6 +35,7 @@ __all__ = [
     "Connection",
     "Draft",
     "Finding",
+    "Found",
     "Kind",
     "Page",
     "Ticket",
@@ -41,4 +43,5 @@ __all__ = [
     "connect",
     "errors",
     "problems",
+    "search",
 ]

@@ -9,7 +9,7 @@ each failure; when it has passed one operation tries, and the others wait for wh
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from django.db.models import F, Q
 
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
     from tickets.trackers.protocol import Connection
 
 _LONGEST: Final = timedelta(minutes=10)
+
+
+class Guard(Protocol):
+    """Who is asked before an operation and told how it ended."""
+
+    def enter(self) -> None:
+        """Raise where the tracker is to be left alone."""
+
+    def answered(self) -> None:
+        """Take note that it works."""
+
+    def failed(self, error: errors.TrackerError) -> None:
+        """Take note of what went wrong."""
 
 
 class Circuit:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, writers
-from tickets.trackers.circuit import Circuit
+from tickets.trackers.circuit import Circuit, Guard
 from tickets.trackers.protocol import Capability, Check, Finding, Tracker, moved
 from tickets.trackers.transport import addresses
 from tickets.trackers.transport.exchange import Exchange
@@ -41,6 +41,7 @@ class HttpTracker(Tracker):
         super().__init__(connection)
         self._origin = addresses.require(self._api_url(connection), connection.name)
         self._within = within
+        self.circuit: Guard = Circuit(connection)
 
     @classmethod
     def problems_of(cls, connection: Connection) -> Iterator[str]:
@@ -280,15 +281,14 @@ class HttpTracker(Tracker):
             with writers.alone(self.connection, writes), self._talk() as http:
                 yield http
             return
-        circuit = Circuit(self.connection)
-        circuit.enter()
+        self.circuit.enter()
         try:
             with self._exchange() as http:
                 yield http
         except errors.TrackerError as error:
-            circuit.failed(error)
+            self.circuit.failed(error)
             raise
-        circuit.answered()
+        self.circuit.answered()
 
 
 def moment(text: Any, tracker: str) -> datetime:
