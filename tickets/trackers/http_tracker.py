@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: A ticket that is not there, or no longer.
 GONE: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+#: What reading an answer runs into that has other members, or members of another kind.
+_MISREAD: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError)
 
 
 class HttpTracker(Tracker):
@@ -127,8 +129,10 @@ class HttpTracker(Tracker):
             with self._exchange() as http:
                 findings |= self._findings(http)
         except errors.TrackerError as error:
-            if findings[Capability.CREDENTIALS] is unknown:
-                findings[Capability.CREDENTIALS] = Finding(works=False, text=str(error))
+            findings[Capability.CREDENTIALS] = Finding(works=False, text=str(error))
+        except _MISREAD:
+            text = "What answers there is no such tracker."
+            findings[Capability.CREDENTIALS] = Finding(works=False, text=text)
         else:
             Circuit(self.connection).reset()
         return Check(findings)
@@ -288,6 +292,9 @@ class HttpTracker(Tracker):
         except errors.TrackerError as error:
             self.circuit.failed(error)
             raise
+        except _MISREAD as error:
+            # JSON of another shape than this tracker's, somewhere within a connector.
+            raise errors.AnswerUnusable(self.name, "it is not of the shape it should be") from error
         self.circuit.answered()
 
 

@@ -36,6 +36,21 @@ KINDS: Final[Mapping[str, Kind]] = {
         needs=("account_id", "project"),
         settings={},
     ),
+    "github": Kind(
+        title="GitHub",
+        tracker="github.GithubTracker",
+        needs=("base_url", "secret", "project"),
+        settings={},
+    ),
+    "jira": Kind(
+        title="Jira",
+        tracker="jira.JiraTracker",
+        needs=("base_url", "secret"),
+        settings={
+            "edition": "`cloud` or `datacenter`; by the host when it is not said.",
+            "issue_type": "Of tickets that are made; `Bug` when it is not said.",
+        },
+    ),
     "redmine": Kind(
         title="Redmine",
         tracker="redmine.RedmineTracker",

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from tests.support.trackers.builtin import BuiltinPlace
+from tests.support.trackers.github import FakeGithub, GithubPlace
+from tests.support.trackers.jira import FakeJira, JiraPlace
 from tests.support.trackers.redmine import MISSING, RedminePlace, RedmineServer, is_installed
 from tests.support.trackers.roundup import RoundupPlace, RoundupServer
 
@@ -30,6 +32,21 @@ def redmine_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redmine
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def fake_jiras() -> Iterator[dict[str, FakeJira]]:
+    """Return a Jira of each edition."""
+    servers = {edition: FakeJira(edition) for edition in ("cloud", "datacenter")}
+    yield servers
+    for server in servers.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def fake_github() -> Iterator[FakeGithub]:
+    with FakeGithub() as server:
+        yield server
+
+
 @pytest.fixture(autouse=True)
 def near_trackers(settings: Any) -> None:
     """Let connectors reach what runs on this machine."""
@@ -52,7 +69,26 @@ def _redmine(request: pytest.FixtureRequest) -> RedminePlace:
     return RedminePlace(request.getfixturevalue("redmine_server"))
 
 
-PLACES = {"builtin": _builtin, "roundup": _roundup, "redmine": _redmine}
+def _jira_cloud(request: pytest.FixtureRequest) -> JiraPlace:
+    return JiraPlace(request.getfixturevalue("fake_jiras")["cloud"])
+
+
+def _jira_datacenter(request: pytest.FixtureRequest) -> JiraPlace:
+    return JiraPlace(request.getfixturevalue("fake_jiras")["datacenter"])
+
+
+def _github(request: pytest.FixtureRequest) -> GithubPlace:
+    return GithubPlace(request.getfixturevalue("fake_github"))
+
+
+PLACES = {
+    "builtin": _builtin,
+    "roundup": _roundup,
+    "redmine": _redmine,
+    "jira cloud": _jira_cloud,
+    "jira data center": _jira_datacenter,
+    "github": _github,
+}
 
 
 @pytest.fixture(params=list(PLACES))
