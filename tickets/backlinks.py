@@ -7,7 +7,7 @@ how far it is, so that an operator sees which ones could not be made, and why.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import NoReverseMatch, reverse
 
@@ -15,6 +15,7 @@ from tickets import conf, connections, trackers
 from tickets.models import Backlink
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
     from tickets.models import ExternalTicket
@@ -22,66 +23,79 @@ if TYPE_CHECKING:
 _LONGEST_TITLE: Final = 255
 
 
-def make(
-    ticket: ExternalTicket,
-    route: str,
-    parts: dict[str, UUID],
-    *,
-    title: str,
-    task_id: UUID,
-) -> str | None:
+def want(
+    ticket: ExternalTicket, route: str, parts: Mapping[str, Any], *, title: str, task_id: UUID
+) -> Backlink | None:
     """
-    Let a ticket in its tracker lead back to a resource of ours, once.
+    Note that a ticket is to lead back to a resource of ours; once, however often it is asked.
 
     Args:
-        ticket: With its link and that one's external system.
+        ticket: In its tracker.
         route: Of the resource: `stepresult`.
         parts: Of its URL; the last one names the resource.
         title: For people in the tracker.
         task_id: The background task that does it.
 
     Returns:
-        Why it could not be made, for people; None when it is there, or when the installation
-        does not know its own address.
+        The row; None when the installation does not know its own address.
+    """
+    url = _url(route, parts)
+    if not url:
+        return None
+    row, _ = Backlink.objects.get_or_create(
+        ticket=ticket,
+        global_id=f"task-center:{route}:{[*parts.values()][-1]}",
+        defaults={"url": url, "title": title[:_LONGEST_TITLE], "made_by": task_id},
+    )
+    return row
+
+
+def make(row: Backlink, ticket: ExternalTicket) -> str:
+    """
+    Let the ticket in its tracker lead back, unless it does.
+
+    Args:
+        row: What `want` returned.
+        ticket: The row's, with its link and that one's external system and project.
+
+    Returns:
+        Why it could not be made, for people; empty when it is there.
 
     Raises:
         TrackerError: a temporary one; it was noted, and is to be tried again.
     """
-    url = _url(route, parts)
-    if not url or ticket.link is None or ticket.ticket_id is None:
-        return None
+    if row.state == Backlink.State.MADE:
+        return ""
+    if ticket.link is None or ticket.ticket_id is None:
+        return _noted(row, "The ticket's tracker is not linked with the project any more.")
     link = trackers.Backlink(
-        global_id=f"task-center:{route}:{[*parts.values()][-1]}",
-        url=url,
-        title=title[:_LONGEST_TITLE],
+        global_id=row.global_id,
+        url=row.url,
+        title=row.title,
         summary=ticket.link.project.name,
     )
-    row, _ = Backlink.objects.get_or_create(
-        ticket=ticket,
-        global_id=link.global_id,
-        defaults={"url": link.url, "title": link.title, "made_by": task_id},
-    )
-    if row.state == Backlink.State.MADE:
-        return None
     try:
         reference = connections.tracker_of(ticket.link).backlink(ticket.ticket_id, link)
     except trackers.errors.TrackerError as error:
-        row.state = Backlink.State.WANTED if error.temporary else Backlink.State.FAILED
-        row.problem = str(error)
-        row.save(update_fields=["state", "problem", "updated_at"])
-        if error.temporary:
-            raise
-        return row.problem
-    row.state, row.reference, row.problem = Backlink.State.MADE, reference[:255], ""
+        if not error.temporary:
+            return _noted(row, str(error))
+        _noted(row, str(error), Backlink.State.WANTED)
+        raise
+    row.reference = reference[:255]
+    return _noted(row, "", Backlink.State.MADE)
+
+
+def _noted(row: Backlink, problem: str, state: Backlink.State = Backlink.State.FAILED) -> str:
+    row.state, row.problem = state, problem
     row.save(update_fields=["state", "reference", "problem", "updated_at"])
-    return None
+    return problem
 
 
-def _url(route: str, parts: dict[str, UUID]) -> str:
+def _url(route: str, parts: Mapping[str, Any]) -> str:
     """Return where people find the resource; empty when the installation knows no address."""
     if not conf.PUBLIC_URL:
         return ""
     try:
-        return str(conf.PUBLIC_URL).rstrip("/") + reverse(route, kwargs=parts)
+        return str(conf.PUBLIC_URL).rstrip("/") + reverse(route, kwargs=dict(parts))
     except NoReverseMatch:  # a project that mounts no API
         return ""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from backgroundtasks import clock
 from indexing import documents
@@ -26,25 +26,26 @@ from tickets.models import (
 )
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from uuid import UUID
 
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
-    from tickets.trackers.errors import TrackerError
-
 
 class TicketRefused(Exception):
-    """It can not be this ticket, now or later; the text is for people."""
+    """It cannot be this ticket, now or later; the text is for people."""
+
+
+class LinkRefused(TicketRefused):
+    """The tracker that the caller named cannot be asked: it is not there, or switched off."""
 
 
 class TicketUndecided(Exception):
     """A tracker that must be asked did not answer; it may later."""
 
-    def __init__(self, error: TrackerError) -> None:
+    def __init__(self, error: trackers.errors.TrackerError) -> None:
         super().__init__(str(error))
-        self.retry_after: timedelta | None = error.retry_after
+        self.retry_after = error.retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,10 @@ class Found:
 
 
 def usable_links(account_id: UUID, project_id: UUID) -> list[ExternalSystemLink]:
-    """Return the defect trackers of a project that are switched on."""
+    """Return the defect trackers of a project that are switched on; none of a hidden one."""
     return list(
-        ExternalSystemLink.objects.filter(
-            account=account_id,
-            project=project_id,
-            type="Incident",
-            enabled=True,
-            external_system__enabled=True,
-        )
-        .select_related("external_system", "project")
+        _links(account_id)
+        .filter(project=project_id, enabled=True, external_system__enabled=True)
         .order_by("name", "pk")
     )
 
@@ -75,18 +70,13 @@ def usable_link(account_id: UUID, link_id: UUID) -> ExternalSystemLink:
     Return one defect tracker of a project.
 
     Raises:
-        TicketRefused: the account has none of this id, or it is switched off.
+        LinkRefused: the account has none of this id, or it is switched off.
     """
-    link = (
-        ExternalSystemLink.objects.filter(pk=link_id, account=account_id, type="Incident")
-        .exclude(project__in=visibility.hidden_projects())
-        .select_related("external_system", "project")
-        .first()
-    )
+    link = _links(account_id).filter(pk=link_id).first()
     if link is None:
-        raise TicketRefused(f"The external system link {link_id} does not exist.")
+        raise LinkRefused(f"The external system link {link_id} does not exist.")
     if not (link.enabled and link.external_system.enabled):
-        raise TicketRefused(f"The external system link {link.name!r} is switched off.")
+        raise LinkRefused(f"The external system link {link.name!r} is switched off.")
     return link
 
 
@@ -106,11 +96,11 @@ def find(links: Sequence[ExternalSystemLink], key: str, *, seconds: float) -> Fo
     # Of one ticket that two links lead to, the first link is as good as the second.
     same = {(one.link.external_system_id, one.ticket.id) for one in found}
     if len(same) > 1:
-        places = [one.link.name for one in found]
-        ambiguous = trackers.errors.TicketAmbiguous(key, places)
+        ambiguous = trackers.errors.TicketAmbiguous(key, [one.link.name for one in found])
         raise TicketRefused(f"{ambiguous} (ExternalSystemLinkId)")
     for error in errors:
         if error.temporary:
+            # Found or not: the one that is silent may have a ticket of this key, too.
             raise TicketUndecided(error)
     if not found:
         raise TicketRefused(" ".join(dict.fromkeys(map(str, errors))))
@@ -136,41 +126,49 @@ def read(link: ExternalSystemLink, ticket_id: str, *, seconds: float) -> Found:
 
 def known(found: Found) -> ExternalTicket | None:
     """Return what an incident of the project is called in the tracker already; None for nothing."""
-    return _rows(found).first()
+    row: ExternalTicket | None = (
+        _rows(found).select_related("incident", "link__external_system", "link__project").first()
+    )
+    if row is not None and row.link is None:
+        # The link that it was found by was removed, and references were kept.
+        row.link = found.link
+        _keep(row, ["link"])
+    return row
 
 
 def bring_together(found: Found, *, task_id: UUID, user_id: int | None) -> ExternalTicket:
     """
     Return the incident's side of a ticket; the incident is made unless there is one.
 
+    Takes part in the caller's transaction, which whoever comes second in the project waits for.
+
     Raises:
         TicketRefused: the project is not there any more.
     """
-    project_id = found.link.project_id
     with transaction.atomic():
-        # One at a time in a project: the second finds what the first one made.
-        if not numbering.hold_project(project_id):
-            raise TicketRefused(f"The project {project_id} does not exist.")
-        row = _rows(found).select_for_update(of=("self",)).first()
+        row = known(found)
         if row is not None:
-            if row.link_id is None:
-                # The link it was found by was removed, and references were kept.
-                row.link = found.link
-                row.save(update_fields=["link"])
             return row
-        incident = incidents.create(_incident(found), user_id)
-        row = ExternalTicket(
-            account_id=found.link.account_id,
-            incident=incident,
-            link=found.link,
-            external_system_id=found.link.external_system_id,
-            project_id=project_id,
-            linked_by=task_id,
-        )
-        remember(row, found.ticket, incident)
-        row.save(force_insert=True)
-        documents.index(Incident, [incident.pk])
-    return row
+        # One at a time in a project: the second finds what the first one made.
+        if not numbering.hold_project(found.link.project_id):
+            raise TicketRefused(f"The project {found.link.project_id} does not exist.")
+        return known(found) or _made(found, task_id=task_id, user_id=user_id)
+
+
+def adopt(row: ExternalTicket, ticket: trackers.Ticket) -> None:
+    """
+    Note that the ticket which was to be made for an incident is there.
+
+    Raises:
+        TicketRefused: somebody linked the new ticket with another incident meanwhile.
+    """
+    with transaction.atomic():
+        remember(row, ticket, row.incident)
+        if not _keep(row):
+            raise TicketRefused(
+                f"The ticket {ticket.key} is kept in step with another incident already."
+            )
+        documents.index(Incident, [row.incident_id])
 
 
 def remember(row: ExternalTicket, ticket: trackers.Ticket, incident: Incident) -> None:
@@ -204,29 +202,61 @@ def word(project: Project, picklist: Picklist, name: str) -> PicklistItem | None
 
 def member_named(project: Project, login: str) -> User | None:
     """Return the member of the project's account who has the tracker's login; None for nobody."""
+    login = clean(login, 150).strip()
     if not login:
         return None
-    member: User | None = project.account.members.filter(username__iexact=clean(login, 150)).first()
+    member: User | None = project.account.members.filter(username__iexact=login).first()
     return member
 
 
-def _incident(found: Found) -> Incident:
+def _made(found: Found, *, task_id: UUID, user_id: int | None) -> ExternalTicket:
+    """Make the incident of a ticket that has none."""
     project, ticket = found.link.project, found.ticket
-    return Incident(
+    incident = incidents.create(
+        Incident(
+            account_id=found.link.account_id,
+            project=project,
+            summary=clean(ticket.summary, 1000) or ticket.key,
+            status=word(project, Picklist.INCIDENT_STATUS, ticket.status),
+            type=word(project, Picklist.INCIDENT_TYPE, ticket.kind),
+            priority=word(project, Picklist.PRIORITY, ticket.priority),
+            assigned_to=member_named(project, ticket.assignee),
+        ),
+        user_id,
+    )
+    row = ExternalTicket(
         account_id=found.link.account_id,
-        project=project,
-        summary=clean(ticket.summary, 1000) or ticket.key,
-        status=word(project, Picklist.INCIDENT_STATUS, ticket.status),
-        type=word(project, Picklist.INCIDENT_TYPE, ticket.kind),
-        priority=word(project, Picklist.PRIORITY, ticket.priority),
-        assigned_to=member_named(project, ticket.assignee),
+        incident=incident,
+        link=found.link,
+        external_system_id=found.link.external_system_id,
+        project_id=project.pk,
+        linked_by=task_id,
+    )
+    remember(row, ticket, incident)
+    row.save(force_insert=True)
+    documents.index(Incident, [incident.pk])
+    return row
+
+
+def _keep(row: ExternalTicket, fields: list[str] | None = None) -> bool:
+    """Store a row; return False, and leave it as it was, where another one has its place."""
+    try:
+        with transaction.atomic():
+            row.save(update_fields=fields)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _links(account_id: UUID) -> QuerySet[ExternalSystemLink]:
+    links = ExternalSystemLink.objects.filter(account=account_id, type="Incident")
+    return links.exclude(project__in=visibility.hidden_projects()).select_related(
+        "external_system", "project"
     )
 
 
-def _rows(found: Found) -> QuerySet[ExternalTicket]:
-    return ExternalTicket.objects.select_related(
-        "incident", "link__external_system", "link__project"
-    ).filter(
+def _rows(found: Found) -> Any:
+    return ExternalTicket.objects.filter(
         external_system=found.link.external_system_id,
         project=found.link.project_id,
         ticket_id=found.ticket.id,

@@ -18,6 +18,7 @@ class LinkTicketToAgileRunStep(LinkTicket):
     """Links a tracker's ticket with a step of an agile run."""
 
     task_type = "LinkTicketToAgileRunStep"
+    word = "step"
     route = "agilerun-step-incidents"
 
     class Parameters(LinkTicket.Parameters):

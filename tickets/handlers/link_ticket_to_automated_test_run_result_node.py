@@ -18,6 +18,7 @@ class LinkTicketToAutomatedTestRunResultNode(LinkTicket):
     """Links a tracker's ticket with a result node of an automated test's run."""
 
     task_type = "LinkTicketToAutomatedTestRunResultNode"
+    word = "result node"
     route = "automatedtestrun-node"
 
     class Parameters(LinkTicket.Parameters):

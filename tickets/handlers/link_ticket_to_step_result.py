@@ -18,6 +18,7 @@ class LinkTicketToStepResult(LinkTicket):
     """Links a tracker's ticket with a step of a script's run."""
 
     task_type = "LinkTicketToStepResult"
+    word = "step result"
     route = "stepresult"
 
     class Parameters(LinkTicket.Parameters):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from uuid import UUID
 
+from django.db import transaction
 from django.urls import NoReverseMatch, reverse
 from rest_framework import serializers
 
@@ -18,17 +19,21 @@ from backgroundtasks.handlers import (
     TaskHandler,
     permissions,
 )
-from tickets import asking, backlinks, linking, trackers
-from tickets.models import ExternalTicket
+from tickets import asking, backlinks, linking, pasted, trackers
+from tickets.models import Backlink, ExternalSystemLink, ExternalTicket
 from tickets.places import Place, PlaceGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from uuid import UUID
 
-#: In a run nobody waits: a tracker has all the time that a request may take.
+#: In a run nobody waits: a tracker has all the time that one of its operations may take.
 IN_A_RUN: Final = 35.0  # seconds
-#: After these the run fails, with the tracker's reason; a person may retry it.
-ATTEMPTS: Final = 6
+_LONGEST_WAIT: Final = timedelta(hours=1)
+FINDING: Final = "Finding ticket"
+CREATING: Final = "Creating incident"
+LINKING: Final = "Creating link"
+LEADING_BACK: Final = "Linking the ticket back"
 
 
 class TicketHandler(TaskHandler):
@@ -36,7 +41,9 @@ class TicketHandler(TaskHandler):
 
     permissions = (permissions.Role("member"),)
     idempotent = True
-    max_attempts = ATTEMPTS
+    #: With the pauses between them about an hour; then a person retries it.
+    max_attempts = 12
+    timeout = timedelta(minutes=10)
     id_separator = "_"
 
     @classmethod
@@ -50,6 +57,31 @@ class TicketHandler(TaskHandler):
             "Links": [{"Href": link("incident", incident_id), "Rel": "Incident"}],
         }
 
+    def again(self, context: TaskContext, error: Exception) -> TaskFailed:
+        """Return the end of an attempt: the next one comes when the tracker wants it, or later."""
+        wanted: timedelta | None = getattr(error, "retry_after", None)
+        if wanted is not None:
+            # A tracker that says "at once" each time would use all attempts up in a second.
+            wanted = max(min(wanted, _LONGEST_WAIT), self.pause_before(context.attempt))
+        return TaskFailed(str(error), temporary=True, retry_after=wanted)
+
+    def lead_back(self, context: TaskContext, row: ExternalTicket, wanted: Backlink | None) -> str:
+        """Make the link in the tracker; return why it cannot be made, empty when it is there."""
+        if wanted is None:
+            return ""
+        try:
+            return backlinks.make(wanted, row)
+        except trackers.errors.TrackerError as error:
+            raise self.again(context, error) from None
+
+
+class KeyField(serializers.CharField):
+    """A ticket's key or URL; what a pasted URL holds beside is dropped before anything is stored."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text without secrets."""
+        return pasted.without_secrets(str(super().to_internal_value(data)))
+
 
 class LinkTicket(TicketHandler):
     """
@@ -58,13 +90,15 @@ class LinkTicket(TicketHandler):
     Its elements are: find the ticket, find or make the incident, link it.
     """
 
-    #: The route of what failed; its parts are `place_parts`.
+    #: What failed, for people: `step result`.
+    word: ClassVar[str]
+    #: The route of its resource, whose parts are `place_parts`.
     route: ClassVar[str]
 
     class Parameters(serializers.Serializer[Any]):
         """The ticket; a subclass adds what failed."""
 
-        Key = serializers.CharField(max_length=1000, help_text="As people write it, or its URL.")
+        Key = KeyField(max_length=1000, help_text="As people write it, or its URL.")
         ExternalSystemLinkId = serializers.UUIDField(
             required=False,
             allow_null=True,
@@ -85,9 +119,9 @@ class LinkTicket(TicketHandler):
     def resource(cls, parameters: Mapping[str, Any]) -> Resource:
         """Return what failed."""
         parts = cls.place_parts(parameters)
-        return Resource(
-            id=str([*parts.values()][-1]), kind=cls.route, path=path_of(cls.route, parts)
-        )
+        own = [*parts.values()][-1]
+        kind = cls.word.replace(" ", "")
+        return Resource(id=str(own), kind=kind, path=path_of(cls.route, parts))
 
     @classmethod
     def check_submission(cls, actor: Actor, parameters: dict[str, Any]) -> None:
@@ -99,11 +133,13 @@ class LinkTicket(TicketHandler):
             SubmissionFailed: no tracker has the ticket, several have, or it is linked already.
         """
         place = cls._place(actor.account.pk, parameters)
-        links = cls._links(actor.account.pk, place, parameters)
         try:
+            links = cls._links(actor.account.pk, place, parameters)
             found = linking.find(links, parameters["Key"], seconds=asking.BEFORE_ACCEPTING)
         except linking.TicketUndecided:
             return  # the run decides
+        except linking.LinkRefused as refusal:
+            raise SubmissionRefused(str(refusal)) from None
         except linking.TicketRefused as refusal:
             raise SubmissionFailed(str(refusal)) from None
         row = linking.known(found)
@@ -111,60 +147,84 @@ class LinkTicket(TicketHandler):
             raise SubmissionFailed(_linked(found.ticket.key, place))
 
     def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
-        """Find, bring together, link; each step again and again without harm."""
-        context.progress(0, 3, "Finding ticket")
+        """Find, bring together and link, lead back; each step again and again without harm."""
+        context.progress(0, 3, FINDING)
         try:
             place = self._place(context.account_id, parameters)
             row = remembered(context)
             if row is None:
                 links = self._links(context.account_id, place, parameters)
                 found = linking.find(links, parameters["Key"], seconds=IN_A_RUN)
-                context.progress(1, 3, "Creating incident")
-                row = bring_together(context, found)
-            context.progress(2, 3, "Creating link")
-            link, created = place.link(row.incident, linked_by=context.task_id)
+                context.checkpoint(safe=True)
+                context.progress(1, 3, CREATING)
+                row, back = self._link(context, found, place, parameters)
+            else:
+                back = self._back(context, row, place, parameters)
         except (SubmissionRefused, linking.TicketRefused) as refusal:
             raise TaskFailed(str(refusal)) from None
         except linking.TicketUndecided as error:
-            raise again(error) from None
+            raise self.again(context, error) from None
         except PlaceGone:
-            raise TaskFailed("What should be linked was removed meanwhile.") from None
-        if not created and link.linked_by != context.task_id:
-            raise TaskFailed(_linked(row.key, place))
-        problem = backlink(
-            context, row, self.route, self.place_parts(parameters), title=place.title
-        )
-        context.progress(3, 3, "Task Completed")
+            # The next attempt finds out which of the two it was.
+            raise TaskFailed(
+                "What should be linked was removed meanwhile.", temporary=True
+            ) from None
+        context.progress(2, 3, LEADING_BACK)
+        problem = self.lead_back(context, row, back)
+        context.progress(3, 3)
         return outcome(row, problem)
+
+    def _link(
+        self,
+        context: TaskContext,
+        found: linking.Found,
+        place: Place,
+        parameters: dict[str, Any],
+    ) -> tuple[ExternalTicket, Backlink | None]:
+        """Make the incident and its link together: whoever sees one sees the other."""
+        with transaction.atomic():
+            row = linking.bring_together(found, task_id=context.task_id, user_id=context.user_id)
+            context.progress(2, 3, LINKING)
+            link, created = place.link(row.incident, linked_by=context.task_id)
+            if not created and link.linked_by != context.task_id:
+                raise linking.TicketRefused(_linked(row.key, place))
+            back = self._back(context, row, place, parameters)
+            if back is not None and back.state != Backlink.State.MADE:
+                context.remember(ticket=str(row.pk))
+        return row, back
+
+    def _back(
+        self,
+        context: TaskContext,
+        row: ExternalTicket,
+        place: Place,
+        parameters: dict[str, Any],
+    ) -> Backlink | None:
+        parts = self.place_parts(parameters)
+        return backlinks.want(row, self.route, parts, title=place.title, task_id=context.task_id)
 
     @classmethod
     def _place(cls, account_id: UUID, parameters: Mapping[str, Any]) -> Place:
         place = cls.place(account_id, parameters)
         if place is None:
             identity = [*cls.place_parts(parameters).values()][-1]
-            raise SubmissionRefused(f"There is no {cls.route} {identity}.")
+            raise SubmissionRefused(f"The {cls.word} {identity} does not exist.")
         return place
 
     @classmethod
-    def _links(cls, account_id: UUID, place: Place, parameters: Mapping[str, Any]) -> list[Any]:
+    def _links(
+        cls, account_id: UUID, place: Place, parameters: Mapping[str, Any]
+    ) -> list[ExternalSystemLink]:
         link_id = parameters.get("ExternalSystemLinkId")
         if link_id is None:
             return linking.usable_links(account_id, place.project.pk)
-        try:
-            link = linking.usable_link(account_id, link_id)
-        except linking.TicketRefused as refusal:
-            raise SubmissionRefused(str(refusal)) from None
+        link = linking.usable_link(account_id, link_id)
         if link.project_id != place.project.pk:
-            raise SubmissionRefused(f"The external system link {link_id} is another project's.")
+            raise linking.LinkRefused(f"The external system link {link_id} is another project's.")
         return [link]
 
 
-def again(error: linking.TicketUndecided) -> TaskFailed:
-    """Return the end of an attempt that another one may follow, not before the tracker wants it."""
-    return TaskFailed(str(error), temporary=True, retry_after=error.retry_after)
-
-
-def outcome(row: ExternalTicket, problem: str | None) -> Outcome:
+def outcome(row: ExternalTicket, problem: str) -> Outcome:
     """Return what a run made: the incident; with a warning when the way back is missing."""
     result = {"IncidentId": str(row.incident_id), "Key": row.key, "Url": row.url}
     return Outcome(result, warnings=[f"The ticket has no link back: {problem}"] if problem else ())
@@ -179,30 +239,14 @@ def path_of(route: str, parts: Mapping[str, Any]) -> str:
 
 
 def remembered(context: TaskContext) -> ExternalTicket | None:
-    """Return what an earlier attempt brought together, if one came that far and it is still there."""
+    """Return what an earlier attempt linked, if one came that far and it is still there."""
     identity = context.memory.get("ticket")
     if identity is None:
         return None
-    return (
-        ExternalTicket.objects.filter(pk=identity)
-        .select_related("incident", "link__external_system", "link__project")
-        .first()
+    rows = ExternalTicket.objects.select_related(
+        "incident", "link__external_system", "link__project"
     )
-
-
-def bring_together(context: TaskContext, found: linking.Found) -> ExternalTicket:
-    row = linking.bring_together(found, task_id=context.task_id, user_id=context.user_id)
-    context.remember(ticket=str(row.pk))
-    return row
-
-
-def backlink(
-    context: TaskContext, row: ExternalTicket, route: str, parts: dict[str, UUID], *, title: str
-) -> str | None:
-    try:
-        return backlinks.make(row, route, parts, title=title, task_id=context.task_id)
-    except trackers.errors.TrackerError as error:
-        raise again(linking.TicketUndecided(error)) from None
+    return rows.filter(pk=identity).first()
 
 
 def _linked(key: str, place: Place) -> str:

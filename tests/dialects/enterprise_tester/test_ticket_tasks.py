@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,6 +17,7 @@ from tests.support.http import Caller
 from tests.support.projects import (
     AgileRunStepFactory,
     ExternalSystemLinkFactory,
+    IncidentFactory,
     NodeFactory,
     ProjectFactory,
     StepResultFactory,
@@ -26,6 +28,7 @@ from tickets.connections import tracker_of
 from tickets.models import (
     Backlink,
     BuiltinBacklink,
+    BuiltinTicket,
     ExternalSystemLink,
     ExternalTicket,
     Incident,
@@ -179,6 +182,77 @@ class TestLinkTicket:
         assert not TaskStatus.objects.exists()
         assert not Incident.objects.exists()
 
+    def test_a_secret_in_a_pasted_url_is_kept_nowhere(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        ticket = filed(link)
+        ask = {"StepResultId": str(step.pk)}
+        # A ticket's address on our own host, as the built-in tracker shows it.
+        good = f"https://kim:hunter2@tests.example.org{ticket.url}?token=hunter2"
+        wrong = "https://kim:hunter2@elsewhere.example.org/1?token=hunter2"
+
+        refusal = message(start(caller, "LinkTicketToStepResult", **ask, Key=wrong), 500)
+        done = ended(caller, body(start(caller, "LinkTicketToStepResult", **ask, Key=good), 202))
+
+        assert "hunter2" not in refusal
+        assert done["Complete"] is True
+        assert "hunter2" not in json.dumps(TaskStatus.objects.get().task.parameters)
+
+    def test_a_ticket_of_another_project_of_the_tracker_is_500(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        other = ExternalSystemLinkFactory.create(
+            project=ProjectFactory.create(account=link.account), tracker_project="WEB"
+        )
+        theirs = filed(other)
+        ask = {"StepResultId": str(step.pk)}
+
+        by_key = start(caller, "LinkTicketToStepResult", **ask, Key=theirs.key)
+        by_url = start(caller, "LinkTicketToStepResult", **ask, Key=theirs.url)
+
+        assert "is not of the project 'TST'" in message(by_key, 500)
+        assert "has no ticket" in message(by_url, 500)
+
+    def test_a_deleted_ticket_is_500_and_in_a_run_its_end(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        ticket = filed(link)
+        ask = {"StepResultId": str(step.pk), "Key": ticket.key}
+        task = body(start(caller, "LinkTicketToStepResult", **ask), 202)
+        BuiltinTicket.objects.all().delete()
+
+        refusal = message(start(caller, "LinkTicketToStepResult", **ask), 500)
+        failed = ended(caller, task)
+
+        assert "has no ticket 'TST-1'" in refusal
+        assert failed["Error"] == refusal
+
+    def test_a_step_that_was_removed_meanwhile_ends_the_run(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        filed(link)
+        ask = {"StepResultId": str(step.pk), "Key": "TST-1"}
+        task = body(start(caller, "LinkTicketToStepResult", **ask), 202)
+        step.delete()
+
+        failed = ended(caller, task)
+
+        assert failed["Error"] == f"The step result {ask['StepResultId']} does not exist."
+        assert not Incident.objects.exists()
+
+    def test_a_link_of_another_project_of_the_account_is_403(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        other = ExternalSystemLinkFactory.create(
+            project=ProjectFactory.create(account=link.account), tracker_project="WEB"
+        )
+        filed(other)
+        ask = {"StepResultId": str(step.pk), "Key": "1", "ExternalSystemLinkId": str(other.pk)}
+
+        answer = start(caller, "LinkTicketToStepResult", **ask)
+
+        assert message(answer, 403) == f"The external system link {other.pk} is another project's."
+
     def test_without_a_tracker_nothing_is_found(self, caller: Caller, step: StepResult) -> None:
         answer = start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="TST-1")
 
@@ -233,7 +307,10 @@ class TestLinkTicket:
     @pytest.mark.parametrize(
         "change, text",
         [
-            ({"StepResultId": str(uuid.UUID(int=7))}, "There is no stepresult"),
+            (
+                {"StepResultId": str(uuid.UUID(int=7))},
+                "The step result 00000000-0000-0000-0000-000000000007 does not exist.",
+            ),
             ({"StepResultId": "x"}, "StepResultId"),
             ({"Key": ""}, "Key: This field may not be blank."),
             ({"ExternalSystemLinkId": str(uuid.UUID(int=7))}, "does not exist"),
@@ -412,6 +489,40 @@ class TestCreateTicketLink:
         assert "no ticket '77'" in message(caller.post(path, b""), 500)
         nowhere = path.replace(str(link.pk), str(uuid.UUID(int=7)))
         assert message(caller.post(nowhere, b""), 404)
+
+    def test_makes_a_new_ticket_of_an_incident(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        incident = IncidentFactory.create(project=link.project, summary="Page is blank")
+        ask = {"IncidentId": str(incident.pk), "ExternalSystemLinkId": str(link.pk)}
+
+        done = ended(caller, body(start(caller, "CreateTicketLink", **ask), 202))
+        again = start(caller, "CreateTicketLink", **ask)
+
+        assert done["IncidentId"] == str(incident.pk)
+        assert BuiltinTicket.objects.get().summary == "Page is blank"
+        shown = body(caller.get(f"/api/incident/{incident.pk}?$expand=ExternalKeys"))
+        assert shown["ExternalKeys"] == "TST-1"
+        refusal = "The incident has the ticket TST-1 in this tracker already."
+        assert message(again, 500) == refusal
+
+    @pytest.mark.parametrize(
+        "ask", [{}, {"TicketId": "1", "IncidentId": str(uuid.UUID(int=7))}], ids=["none", "both"]
+    )
+    def test_a_ticket_or_an_incident_is_wanted(
+        self, caller: Caller, link: ExternalSystemLink, ask: dict[str, str]
+    ) -> None:
+        answer = start(caller, "CreateTicketLink", **ask, ExternalSystemLinkId=str(link.pk))
+
+        assert "one of the two" in message(answer, 403)
+
+    def test_an_incident_of_others_is_not_there(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        incident = IncidentFactory.create()
+        ask = {"IncidentId": str(incident.pk), "ExternalSystemLinkId": str(link.pk)}
+
+        assert "does not exist" in message(start(caller, "CreateTicketLink", **ask), 403)
 
     def test_is_answered_once_for_one_idempotency_key(
         self, caller: Caller, link: ExternalSystemLink
