@@ -25,6 +25,7 @@ from tickets.api.systems import openapi as _systems  # noqa: F401
 from tickets.api.views.assignment_runs import AssignmentRuns
 from tickets.api.views.assignments import AssignmentById, Assignments
 from tickets.api.views.automated_tests import AutomatedTestById, AutomatedTests
+from tickets.api.views.diagnostics import LatestPerformanceMeasurement
 from tickets.api.views.execution_packages import (
     ExecutionPackageById,
     ExecutionPackageChildren,
@@ -51,6 +52,36 @@ kit.component(
             "Id": kit.GUID,
             "Name": kit.TEXT,
             "Expands": kit.array_of(kit.TEXT),
+            "Self": kit.URL,
+            "Links": LINKS,
+        }
+    ),
+)
+_NUMBER: Final[_Schema] = {"type": "number", "minimum": 0}
+kit.component(
+    "PerformanceMeasurement",
+    kit.entity(
+        {
+            "MeasuredAt": kit.MOMENT,
+            "Database": {"type": "string", "enum": ["sqlite", "postgresql"]},
+            "Workers": kit.COUNT,
+            "Documents": {**kit.COUNT, "description": "In the account's search index."},
+            "Measurements": kit.array_of(
+                kit.entity(
+                    {
+                        "Name": kit.TEXT,
+                        "Unit": {"type": "string", "enum": ["ms", "/s"]},
+                        "Samples": kit.COUNT,
+                    },
+                    optional={
+                        "Lowest": _NUMBER,
+                        "Median": _NUMBER,
+                        "P95": _NUMBER,
+                        "Highest": _NUMBER,
+                        "Rate": _NUMBER,
+                    },
+                )
+            ),
             "Self": kit.URL,
             "Links": LINKS,
         }
@@ -241,6 +272,12 @@ _UPLOAD: Final[_Schema] = {
     "required": ["report"],
 }
 
+kit.describe(
+    LatestPerformanceMeasurement,
+    "get",
+    {200: kit.ref("PerformanceMeasurement")},
+    query=(kit.parameter("export", kit.BOOLEAN, "As a file."),),
+)
 kit.describe(
     ExportFile,
     "get",

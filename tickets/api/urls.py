@@ -9,6 +9,7 @@ from tickets.api.systems.urls import urlpatterns as systems
 from tickets.api.views.assignment_runs import AssignmentRuns
 from tickets.api.views.assignments import AssignmentById, Assignments
 from tickets.api.views.automated_tests import AutomatedTestById, AutomatedTests
+from tickets.api.views.diagnostics import LatestPerformanceMeasurement
 from tickets.api.views.execution_packages import (
     ExecutionPackageById,
     ExecutionPackageChildren,
@@ -26,6 +27,11 @@ _RUN = "api/automatedtestrun/<guid:run_id>"
 _NODE = f"{_RUN}/node/<guid:node_id>"
 
 urlpatterns = [
+    kit.route(
+        "api/diagnostics/performancemeasurement/latest",
+        LatestPerformanceMeasurement,
+        "latest-performancemeasurement",
+    ),
     kit.route("api/exportfile/<str:filename>", ExportFile, "exportfile"),
     kit.route("api/organisation", OwnOrganisation, "own-organisation"),
     kit.route("api/organisation/<guid:organisation_id>", OrganisationById, "organisation"),
