@@ -4,6 +4,9 @@ from tickets.admin.assignments import AssignmentAdmin
 from tickets.admin.automated_tests import AutomatedTestAdmin
 from tickets.admin.builtin_tickets import BuiltinTicketAdmin
 from tickets.admin.execution_packages import ExecutionPackageAdmin
+from tickets.admin.external_systems import ExternalSystemAdmin, ExternalSystemLinkAdmin
+from tickets.admin.external_tickets import ExternalTicketAdmin
+from tickets.admin.incidents import IncidentAdmin
 from tickets.admin.nodes import NodeAdmin
 from tickets.admin.projects import ProjectAdmin
 from tickets.admin.runs import RunAdmin
@@ -13,6 +16,10 @@ __all__ = [
     "AutomatedTestAdmin",
     "BuiltinTicketAdmin",
     "ExecutionPackageAdmin",
+    "ExternalSystemAdmin",
+    "ExternalSystemLinkAdmin",
+    "ExternalTicketAdmin",
+    "IncidentAdmin",
     "NodeAdmin",
     "ProjectAdmin",
     "RunAdmin",

@@ -121,7 +121,7 @@ class TestExternalSystems:
         refusal = message(send(caller, "PUT", path, elsewhere), 403)
         given = body(send(caller, "PUT", path, {**elsewhere, "Password": "other"}))
 
-        assert refusal == "Password: Another ConnectionString asks for the password again."
+        assert refusal == "Another base URL asks for the password again."
         assert given["ConnectionString"] == "https://elsewhere.example.org"
         assert credentials.password(ExternalSystem.objects.get()) == "other"
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from backgroundtasks.api import kit
 from backgroundtasks.exceptions import SecretUnreadable
-from tickets import connections, credentials, incidents, trackers
+from tickets import connections, external_systems, incidents, trackers
 from tickets.api import collection, lookup
 from tickets.api.systems import bodies
 from tickets.api.systems.keeping import keeps_references
@@ -180,26 +180,14 @@ def _save(row: ExternalSystem, given: dict[str, Any]) -> None:
         row.settings = given["Configuration"]
     if given.get("Enabled") is not None:
         row.enabled = given["Enabled"]
-    _place(row, given)
-    if found := connections.problems(row):
-        raise kit.Refused(" ".join(found))
-    # Whoever puts something right wants it tried at once.
-    row.failures = row.refused_logins = 0
-    row.open_until, row.problem = None, ""
+    try:
+        external_systems.place(row, given.get("ConnectionString"), given.get("Password"))
+        external_systems.settle(row)
+    except external_systems.SystemRefused as refusal:
+        raise kit.Refused(str(refusal)) from None
     try:
         with transaction.atomic():
             lookup.hold(row, "external system")
             row.save()
     except IntegrityError:
         raise kit.Conflict(f"An external system named {row.name!r} exists already.") from None
-
-
-def _place(row: ExternalSystem, given: dict[str, Any]) -> None:
-    """Put the base URL and the password in; a password stays with the URL that it was given for."""
-    url = given.get("ConnectionString")
-    if url is not None and url.rstrip("/") != row.base_url:
-        if credentials.given(row) and given.get("Password") is None:
-            raise kit.Refused("Password: Another ConnectionString asks for the password again.")
-        row.base_url = url.rstrip("/")
-    if given.get("Password") is not None:
-        credentials.keep(row, given["Password"])

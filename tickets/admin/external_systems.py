@@ -1,0 +1,193 @@
+"""External systems, and a button that says what works of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from backgroundtasks.exceptions import SecretUnreadable
+from tickets import connections, credentials, external_systems, trackers
+from tickets.admin.pages import AccountPages
+from tickets.models import ExternalSystem, ExternalSystemLink
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.db.models import Model
+    from django.http import HttpRequest
+    from django.urls import URLPattern
+
+
+class ExternalSystemForm(forms.ModelForm):
+    """What is written down; the password goes in and never out."""
+
+    kind = forms.ChoiceField(required=False, help_text="Which program it is.")
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    forget_password = forms.BooleanField(required=False)
+
+    class Meta:
+        model = ExternalSystem
+        fields = ("account", "name", "kind", "base_url", "display_url", "user_name", "settings")
+        help_texts = {
+            "base_url": "Another one asks for the password again.",
+            "user_name": "Login, or what the program takes for one.",
+            "settings": "A JSON object; empty: {}.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "kind" in self.fields:
+            choice = cast("forms.ChoiceField", self.fields["kind"])
+            choice.choices = [(name, kind.title) for name, kind in sorted(trackers.KINDS.items())]
+        self.fields["password"].help_text = (
+            "Set; leave it empty to keep it." if credentials.given(self.instance) else "Not set."
+        )
+        #: As stored: the form writes what it read into the row before `clean` is done.
+        self._base_url = self.instance.base_url
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what the API refuses."""
+        given = super().clean() or {}
+        if self.errors:
+            return given
+        row = self.instance
+        row.account = given.get("account") or row.account
+        row.kind = given.get("kind") or row.kind
+        row.user_name = given.get("user_name", row.user_name)
+        row.settings = given["settings"] = given.get("settings") or {}
+        row.base_url = self._base_url
+        password = "" if given.get("forget_password") else (given.get("password") or None)
+        try:
+            external_systems.place(row, given.get("base_url"), password)
+            external_systems.settle(row)
+        except external_systems.SystemRefused as refusal:
+            self.add_error(None, str(refusal))
+        given["base_url"] = row.base_url
+        return given
+
+
+class _Links(admin.TabularInline):
+    """The projects that use it; made by the API, which checks both sides."""
+
+    model = ExternalSystemLink
+    extra = 0
+    can_delete = False
+    show_change_link = True
+    fields = ("project", "name", "tracker_project", "enabled", "last_synchronized_at", "problem")
+    readonly_fields = fields
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see the page."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody here."""
+        return False
+
+
+@admin.register(ExternalSystem)
+class ExternalSystemAdmin(AccountPages):
+    """How trackers are reached; whoever may change them may also try them."""
+
+    form = ExternalSystemForm
+    list_display = ("name", "account", "kind", "base_url", "enabled", "password_given", "problem")
+    list_select_related = ("account",)
+    list_filter = ("kind", "enabled")
+    search_fields = ("name", "base_url", "=id")
+    ordering = ("name", "pk")
+    inlines = (_Links,)
+    change_form_template = "admin/tickets/externalsystem/change_form.html"
+    _STATE = ("failures", "open_until", "refused_logins", "problem", "created_at", "updated_at")
+    readonly_fields = _STATE
+    fieldsets = (
+        (None, {"fields": ("account", "name", "kind", "enabled")}),
+        ("Connection", {"fields": ("base_url", "user_name", "password", "forget_password")}),
+        ("More", {"fields": ("display_url", "settings")}),
+        ("At present", {"fields": _STATE}),
+    )
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever has Django's permission: a system hangs together with nothing yet."""
+        return request.user.has_perm("tickets.add_externalsystem")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Keep whose it is and which program, once it is there."""
+        return self.readonly_fields if obj is None else ("account", "kind", *self.readonly_fields)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        """Offer the accounts that the user belongs to; all, for a superuser."""
+        user = cast("User", request.user)
+        if db_field.name == "account" and not user.is_superuser:
+            kwargs["queryset"] = user.accounts.all()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description="password", boolean=True)
+    def password_given(self, system: ExternalSystem) -> bool:
+        return credentials.given(system)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what the button does."""
+        view = self.admin_site.admin_view(self.test_view)
+        route = path("<path:object_id>/test/", view, name="tickets_externalsystem_test")
+        return [route, *super().get_urls()]
+
+    def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask the tracker what works, and show it; nothing is written there."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        system = self.get_object(request, object_id)
+        if system is None or not self.has_change_permission(request, system):
+            raise PermissionDenied
+        page = reverse("admin:tickets_externalsystem_change", args=[system.pk])
+        first = system.links.order_by("created_at").values_list("tracker_project", flat=True)
+        try:
+            connection = connections.of_system(system, project=first.first() or "")
+            check = trackers.connect(connection).check()
+        except (trackers.errors.ConnectionInvalid, SecretUnreadable) as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Test of {system.name}",
+            "opts": self.opts,
+            "original": system,
+            "works": check.works,
+            "findings": [(name.value, one.works, one.text) for name, one in check.findings.items()],
+        }
+        return TemplateResponse(request, "admin/tickets/externalsystem/test.html", context)
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: Any) -> None:
+        """Store it, with the password that the form has sealed."""
+        obj.save()
+
+
+@admin.register(ExternalSystemLink)
+class ExternalSystemLinkAdmin(AccountPages):
+    """Which projects use which trackers, and how their synchronisation goes."""
+
+    list_display = (
+        "name",
+        "project",
+        "external_system",
+        "enabled",
+        "last_synchronized_at",
+        "problem",
+    )
+    list_select_related = ("project", "external_system")
+    list_filter = ("enabled",)
+    search_fields = ("name", "project__name", "external_system__name", "=id")
+    ordering = ("name", "pk")
+    readonly_fields = (
+        *("id", "account", "external_system", "project", "type", "tracker_project"),
+        *("last_synchronized_at", "last_pulled_at", "last_pushed_at", "problem"),
+        *("created_at", "updated_at"),
+    )
