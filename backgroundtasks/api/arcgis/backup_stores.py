@@ -10,7 +10,7 @@ from backgroundtasks.api.arcgis import values
 from backgroundtasks.api.arcgis.access import SECURITY_AND_INFRASTRUCTURE
 from backgroundtasks.api.arcgis.errors import invalid
 from backgroundtasks.api.arcgis.forms import Field
-from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource
+from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource, facts
 from backgroundtasks.maintenance import stores
 from backgroundtasks.maintenance.errors import StoreUnreachable
 from backgroundtasks.models import StoreKind
@@ -83,7 +83,7 @@ def _listed(call: Call, body: Body) -> Sequence[Link]:
         Link(
             store["name"],
             f"{PATH}/{store['name']}",
-            f"{store['type']}{', default' if store['default'] else ''}",
+            facts=facts(store, "type", "default", "registered"),
         )
         for store in body["backupStores"]
     ]

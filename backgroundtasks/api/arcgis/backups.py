@@ -10,7 +10,7 @@ from backgroundtasks.api.arcgis.access import SECURITY_AND_INFRASTRUCTURE
 from backgroundtasks.api.arcgis.backup_stores import reachable
 from backgroundtasks.api.arcgis.errors import invalid
 from backgroundtasks.api.arcgis.forms import Field
-from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource
+from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource, facts
 from backgroundtasks.api.arcgis.vocabulary import milliseconds
 from backgroundtasks.maintenance import stores
 from backgroundtasks.maintenance.errors import BackupUnusable
@@ -65,7 +65,11 @@ def _list(call: Call) -> Body:
 
 def _listed(call: Call, body: Body) -> Sequence[Link]:
     return [
-        Link(one["backupName"], f"{call.path}/{one['backupName']}", one["state"])
+        Link(
+            one["backupName"],
+            f"{call.path}/{one['backupName']}",
+            facts=facts(one, "state", "scheduleType", "completeTime", "retentionDate", "size"),
+        )
         for one in body["backups"]
     ]
 

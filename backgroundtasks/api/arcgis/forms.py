@@ -29,6 +29,10 @@ class Field:
     value: str = ""
     #: Our own: the vendor has no such parameter.
     extension: bool = False
+    #: Fields that follow each other in one group are drawn together, below its name.
+    group: str = ""
+    #: What a browser may fill in, in HTML's words: `username`.
+    autocomplete: str = ""
 
     def showing(self, value: object) -> Field:
         """Return the field with a value; None shows nothing."""

@@ -18,6 +18,7 @@ from backgroundtasks.api.arcgis.resource import (
     Link,
     Operation,
     Resource,
+    facts,
     overview,
 )
 from backgroundtasks.api.arcgis.vocabulary import SYSTEM, milliseconds
@@ -165,7 +166,11 @@ def _reports(call: Call) -> Body:
 
 def _listed(call: Call, body: Body) -> Sequence[Link]:
     return [
-        Link(run["name"] or run["id"], f"{_PATH}/reports/{run['id']}", run["result"])
+        Link(
+            run["name"] or run["id"],
+            f"{_PATH}/reports/{run['id']}",
+            facts=facts(run, "result", "owner", "startTime", "endTime"),
+        )
         for run in body["runs"]
     ]
 

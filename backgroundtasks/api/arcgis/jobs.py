@@ -10,7 +10,7 @@ from backgroundtasks import queries
 from backgroundtasks.api.arcgis import paging
 from backgroundtasks.api.arcgis.access import SECURITY_AND_INFRASTRUCTURE
 from backgroundtasks.api.arcgis.errors import not_found
-from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Resource
+from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Resource, facts
 from backgroundtasks.api.arcgis.vocabulary import (
     SYSTEM,
     milliseconds,
@@ -112,7 +112,21 @@ def _show(call: Call) -> Body:
 
 
 def _listed(call: Call, body: Body) -> Sequence[Link]:
-    return [Link(job, f"{_PATH}/{job}") for job in body["jobs"]]
+    """Return links that say more than the list of ids. Queries: one."""
+    runs = queries.visible_runs(call.actor).select_related("task", "owner")
+    shown = {
+        job_id(pk): job_body(run)
+        for pk, run in runs.in_bulk([UUID(job[1:]) for job in body["jobs"]]).items()
+    }
+    return [
+        Link(
+            job,
+            f"{_PATH}/{job}",
+            facts=facts(shown[job], "status", "taskType", "starttime", "endtime", "username"),
+        )
+        for job in body["jobs"]
+        if job in shown
+    ]
 
 
 JOBS: Final = Resource(

@@ -1,28 +1,31 @@
 """
 The three formats: JSON, indented JSON, and the pages of the HTML directory.
 
-A page is a template and its context; templates are in `templates/arcgis/`, and get:
+A page is a template of `templates/arcgis/` and its context:
 
     `trail`        breadcrumb: `Step`s from the root to here
     `heading`      of the page
     `text`         one sentence about it
     `signed_in_as` user name; None
     `token`        for the hidden field of every form
+    `notice`       what was done just now
+    `error`        `Refusal`; `problems`: its details, with the fields that they are about
     `properties`   `Property`s of a resource
-    `links`        `Shown`s: what it lists, and the resources below
-    `operations`   `Shown`s
-    `formats`      `Shown`s: the same as JSON
-    `form`         `Form` of an operation, or to sign in (then without a choice of formats)
-    `error`        what was refused; None
-    `sign_in`, `sign_out`, `reference`  addresses
+    `rows`         `Row`s of a list
+    `links`        `Shown`s: the resources below
+    `operations`   `Shown`s: what can be done here
+    `formats`      `Shown`s: this address in another format
+    `form`         `Form`
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -30,34 +33,39 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 
+from backgroundtasks import VERSION
+from backgroundtasks.api.arcgis import notice
+from backgroundtasks.api.arcgis.inputs import Form, complaints, grouped
+from backgroundtasks.api.arcgis.notice import Notice
+from backgroundtasks.api.arcgis.properties import Property, is_working, property_of
 from backgroundtasks.api.arcgis.resource import Call, Link, Operation, href
 from backgroundtasks.handlers import secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from django.http import HttpRequest
 
+    from backgroundtasks.api.arcgis.access import Caller
     from backgroundtasks.api.arcgis.errors import Refusal
     from backgroundtasks.api.arcgis.forms import Field
-    from backgroundtasks.api.arcgis.resource import Body
+    from backgroundtasks.api.arcgis.resource import Body, Done
 
 JSON: Final = "application/json; charset=utf-8"
-#: Members that hold milliseconds since 1970: shown as times.
-_TIMES: Final = frozenset(
-    {"created", "updated", "modified", "lastStart", "startDate", "endDate", "nextStart"}
-    | {"started", "finished", "retentionDate", "completeTime", "startTime", "starttime"}
-    | {"endtime", "updatedtime", "lastUpdated"}
+#: A secret within JSON that somebody typed, whole or not.
+_SECRET: Final = re.compile(
+    r'("[^"]*(?:passcode|password|secret)[^"]*"\s*:\s*)"(?P<value>(?:[^"\\]|\\.)*)"?', re.IGNORECASE
 )
-#: What is smaller is no time, but a place in a list.
-_FIRST_TIME: Final = 1_000_000_000_000
-#: Within JSON that somebody typed, whole or not.
-_PASSCODE: Final = re.compile(r'("passcode"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
-#: Nothing from elsewhere, no script, in no frame; forms go nowhere else.
+#: Nothing from elsewhere, no script, in no frame; forms go nowhere else. The one style
+#: is the directory's own, known by its digest.
 _POLICY: Final = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+    "default-src 'none'; style-src 'sha256-{style}'; img-src data:; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+_AGAIN: Final = "It was not kept: type it again."
+_STYLE: Final = "arcgis/directory.css"
+#: Of a list: said in words and by links to further pages.
+_ENVELOPE: Final = frozenset({"total", "num", "start", "nextStart"})
+#: What pages are answered with, whatever the dialect says; a POST has nothing that is repeated.
+_STATUS: Final = {400: 400, 403: 403, 404: 404, 405: 405, 498: 403, 499: 403}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +73,7 @@ class Step:
     """One part of the breadcrumb."""
 
     name: str
+    #: Empty: there is nothing at this path.
     href: str
 
 
@@ -81,28 +90,12 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Property:
-    """One member of a resource."""
+class Row:
+    """One line of a list."""
 
     name: str
-    text: str
-    #: It is JSON: shown as it is written.
-    is_json: bool = False
-    #: It is a time: `text` is UTC, this is ISO 8601.
-    moment: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What is sent to an operation."""
-
-    action: str
-    #: On the button.
-    submit: str
-    fields: Sequence[Field]
-    destructive: bool = False
-    #: The answer may be had as JSON.
-    has_formats: bool = True
+    href: str
+    facts: Sequence[Property] = ()
 
 
 def as_json(body: object, wanted: str) -> HttpResponse:
@@ -114,29 +107,38 @@ def as_json(body: object, wanted: str) -> HttpResponse:
     raw = text.encode("utf-8", "replace")
     answer = HttpResponse(raw, content_type=JSON, headers={"Content-Length": str(len(raw))})
     answer["Cache-Control"] = "no-store"
+    answer["X-Content-Type-Options"] = "nosniff"
     return answer
 
 
 def resource_page(call: Call, body: Body) -> HttpResponse:
     """Return the page of a resource."""
     resource = call.resource
-    links = [
-        *(_shown(link) for link in resource.links(call, body)),
-        *(_shown(Link(name, _below(call.path, name))) for name in call.children()),
-    ]
-    return _page(
+    links = [*resource.links(call, body)]
+    children = [_shown(Link(name, _below(call.path, name))) for name in call.children()]
+    said = notice.find(call.request)
+    has_table = any(link.facts for link in links)
+    answer = _page(
         "arcgis/resource.html",
         {
             **_surroundings(call),
             "heading": _title(call, body),
             "text": resource.text,
-            "properties": [_property(name, body[name]) for name in _members(call, body)],
-            "links": links,
+            "notice": said,
+            "address": call.request.get_full_path(),
+            "is_working": is_working(body),
+            "choice": _choice(call),
+            "properties": [property_of(name, body[name]) for name in _members(call, body)],
+            "is_list": bool(resource.listed),
+            "list_heading": _extent(body),
+            "rows": [_row(link) for link in links] if has_table else [],
+            "listed": [] if has_table else [_shown(link) for link in links],
+            "pages": _pages(call, body),
+            "links": children,
             "operations": [
                 Shown(
                     operation.title,
                     href(_below(call.path, operation.name)),
-                    operation.text,
                     destructive=operation.destructive,
                     extension=operation.extension,
                 )
@@ -145,31 +147,64 @@ def resource_page(call: Call, body: Body) -> HttpResponse:
             "formats": _formats(call.request),
         },
     )
+    if said:
+        notice.take_away(answer)
+    return answer
 
 
-def form_page(call: Call, operation: Operation, error: Refusal | None = None) -> HttpResponse:
+def form_page(
+    call: Call, operation: Operation, body: Body, error: Refusal | None = None
+) -> HttpResponse:
     """Return the page with an operation's form; after a refusal with what was sent."""
     fields = operation.fields(call)
     if error is not None:
         fields = [_as_sent(call, field) for field in fields]
-    path = _below(call.path, operation.name)
+    address = href(_below(call.path, operation.name))
+    form = Form(
+        address,
+        operation.title,
+        grouped(fields, error),
+        operation.destructive,
+        back=href(call.path),
+    )
     context = {
         **_surroundings(call),
         "heading": operation.title,
         "text": operation.text,
+        # Of one among many it is said which.
+        "subject": _title(call, body) if call.resource.name.startswith("<") else "",
         "error": error,
-        "form": Form(href(path), operation.title, fields, operation.destructive),
+        "problems": complaints(fields, error),
+        "form": form,
     }
-    context["trail"] = [*context["trail"], Step(operation.title, href(path))]
-    return _page("arcgis/operation.html", context, status=400 if error else 200)
+    context["trail"] = [*context["trail"], Step(operation.name, address)]
+    return _page("arcgis/operation.html", context, _status(error) if error else 200)
 
 
-def error_page(request: HttpRequest, error: Refusal) -> HttpResponse:
-    """Return the page of a refusal; what is sent by POST has no status that is repeated."""
-    context = {"heading": "Error", "error": error, "trail": [Step("Home", href(""))]}
-    known = {400: 400, 403: 403, 404: 404, 405: 405, 498: 403, 499: 403}
-    status = known.get(error.code, 400 if request.method == "POST" else error.code)
-    return _page("arcgis/error.html", context, status=status)
+def done_page(call: Call, operation: Operation, done: Done) -> HttpResponse:
+    """Lead to what an operation has made or changed, and say there that it is done."""
+    answer = see_other(href(done.then))
+    said = Notice(operation.title, str(done.body.get("message", "")))
+    notice.leave(answer, call.request, said)
+    return answer
+
+
+def error_page(request: HttpRequest, error: Refusal, caller: Caller | None = None) -> HttpResponse:
+    """Return the page of a refusal; the caller is whoever is signed in nevertheless."""
+    was_sent = request.method == "POST"
+    context = {
+        "heading": "Error",
+        "error": error,
+        "problems": complaints((), error),
+        "trail": [Step("Home", href(""))],
+        "was_sent": was_sent,
+        "sign_in_link": True,
+    }
+    if caller is not None:
+        context |= {"signed_in_as": caller.user.get_username(), "token": caller.token}
+    if not was_sent:
+        context["sign_in"] = _sign_in(request)
+    return _page("arcgis/error.html", context, _status(error, was_sent=was_sent))
 
 
 def sign_in_page(fields: Sequence[Field], error: Refusal | None = None) -> HttpResponse:
@@ -177,31 +212,32 @@ def sign_in_page(fields: Sequence[Field], error: Refusal | None = None) -> HttpR
     context = {
         "heading": "Sign in",
         "error": error,
-        "trail": [Step("Home", href(""))],
-        "form": Form(href("login"), "Sign in", fields, has_formats=False),
+        "problems": complaints(fields, error),
+        "form": Form(href("login"), "Sign in", grouped(fields, error), has_formats=False),
     }
-    return _page("arcgis/sign_in.html", context, status=403 if error else 200)
+    return _page("arcgis/sign_in.html", context, 403 if error else 200)
 
 
 def token_page(
-    request: HttpRequest, fields: Sequence[Field], body: Body | None = None
+    request: HttpRequest,
+    fields: Sequence[Field],
+    body: Body | None = None,
+    error: Refusal | None = None,
 ) -> HttpResponse:
-    """Return the page of `generateToken`: its form, or the token."""
+    """Return the page of `generateToken`: its form, and the token or why there is none."""
     context = {
         "heading": "Generate Token",
-        "trail": [],
-        "form": Form(request.path, "Generate Token", fields),
-        "properties": [
-            Property(name, value if isinstance(value, str) else json.dumps(value))
-            for name, value in (body or {}).items()
-        ],
+        "error": error,
+        "problems": complaints(fields, error),
+        "form": Form(request.path, "Generate Token", grouped(fields, error)),
+        "properties": [property_of(name, value) for name, value in (body or {}).items()],
     }
-    return _page("arcgis/sign_in.html", context)
+    return _page("arcgis/sign_in.html", context, _status(error) if error else 200)
 
 
 def to_sign_in(request: HttpRequest) -> HttpResponse:
     """Lead to the page to sign in on, and back afterwards."""
-    return see_other(f"{href('login')}?{urlencode({'redirect': request.path})}")
+    return see_other(_sign_in(request))
 
 
 def see_other(address: str) -> HttpResponse:
@@ -212,24 +248,38 @@ def see_other(address: str) -> HttpResponse:
 
 
 def _page(template: str, context: dict[str, Any], status: int = 200) -> HttpResponse:
-    around = {"sign_in": href("login"), "sign_out": href("logout"), "reference": _reference()}
+    around = {
+        "home": href(""),
+        "sign_in": href("login"),
+        "sign_out": href("logout"),
+        "reference": _reference(),
+        "version": VERSION,
+    }
     # Without the request: what projects add to pages of their own has no place here.
     answer = HttpResponse(render_to_string(template, {**around, **context}), status=status)
-    answer["Content-Security-Policy"] = _POLICY
+    digest = hashlib.sha256(render_to_string(_STYLE).encode()).digest()
+    answer["Content-Security-Policy"] = _POLICY.format(style=base64.b64encode(digest).decode())
     answer["X-Frame-Options"] = "DENY"
+    answer["X-Content-Type-Options"] = "nosniff"
     # It holds the token.
     answer["Cache-Control"] = "no-store"
     answer["Referrer-Policy"] = "same-origin"
     return answer
 
 
+def _status(error: Refusal, *, was_sent: bool = True) -> int:
+    return _STATUS.get(error.code, 400 if was_sent else error.code)
+
+
 def _surroundings(call: Call) -> dict[str, Any]:
     """Return what every page of somebody who is signed in has."""
     trail = [Step("Home", href(""))]
-    path = ""
-    for part in filter(None, call.path.split("/")):
-        path = _below(path, part)
-        trail.append(Step(part, href(path)))
+    known = {resource.path for resource in call.directory}
+    path = pattern = ""
+    parts = zip(call.path.split("/"), call.resource.path.split("/"), strict=False)
+    for part, of_pattern in parts if call.path else ():
+        path, pattern = _below(path, part), _below(pattern, of_pattern)
+        trail.append(Step(part, href(path) if pattern in known else ""))
     return {
         "trail": trail,
         "signed_in_as": call.caller.user.get_username(),
@@ -246,7 +296,7 @@ def _reference() -> str | None:
 
 
 def _formats(request: HttpRequest) -> list[Shown]:
-    kept = {name: request.GET[name] for name in request.GET if name not in {"f", "token"}}
+    kept = _kept(request)
     return [
         Shown(name, f"{request.path}?{urlencode({**kept, 'f': name})}")
         for name in ("json", "pjson")
@@ -262,26 +312,70 @@ def _title(call: Call, body: Body) -> str:
 
 def _members(call: Call, body: Body) -> list[str]:
     hidden = {"operations", "resources", *call.resource.listed}
+    if call.resource.listed:
+        hidden |= _ENVELOPE
     return [name for name in body if name not in hidden]
 
 
-def _property(name: str, value: Any) -> Property:
-    if name in _TIMES and type(value) is int and value > _FIRST_TIME:
-        at = datetime.fromtimestamp(value / 1000, UTC)
-        return Property(
-            name, f"{at:%Y-%m-%d %H:%M:%S} UTC", moment=at.isoformat(timespec="milliseconds")
-        )
-    if isinstance(value, dict | list):
-        return Property(name, json.dumps(value, ensure_ascii=False, indent=2), is_json=True)
-    if isinstance(value, str):
-        return Property(name, value)
-    return Property(name, json.dumps(value))
+def _choice(call: Call) -> Form | None:
+    """Return the form of what can be asked for in reading; paging is links."""
+    fields = [field for field in call.resource.fields if field.name not in _ENVELOPE]
+    shown = grouped(field.showing(call.given.text(field.name) or field.value) for field in fields)
+    return Form(href(call.path), "Show", shown) if fields else None
+
+
+def _extent(body: Body) -> str:
+    """Return how much of a list there is."""
+    total, number = body.get("total"), body.get("num")
+    if total is None or number is None:
+        return "Listed here"
+    return f"{total} in all" if number == total else f"{number} of {total}"
+
+
+def _pages(call: Call, body: Body) -> list[Shown]:
+    """Return links to the further pages of a list."""
+    query = _kept(call.request)
+    pages = []
+    if call.given.word("start") not in {"", "0", "1"}:
+        first = {name: value for name, value in query.items() if name != "start"}
+        pages.append(Shown("First page", f"?{urlencode(first)}", "first"))
+    following = body.get("nextStart", 0)
+    if 0 < following <= body.get("total", 0):
+        pages.append(Shown("Next page", f"?{urlencode({**query, 'start': following})}", "next"))
+    return pages
+
+
+def _kept(request: HttpRequest) -> dict[str, str]:
+    """Return the parameters of an address that its further pages and formats keep."""
+    return {name: request.GET[name] for name in request.GET if name not in {"f", "token"}}
 
 
 def _as_sent(call: Call, field: Field) -> Field:
     """Return a field with what was sent for it; a secret is not sent back."""
-    sent = None if field.widget == "password" else call.given.text(field.name)
-    return field if sent is None else field.showing(_PASSCODE.sub(rf'\1"{secrets.MASK}"', sent))
+    sent = call.given.text(field.name)
+    if field.widget == "checkbox":
+        return field.showing((sent or "").lower())
+    if sent is None:
+        return field
+    if field.widget == "password":
+        return replace(field, help=f"{field.help} {_AGAIN}".strip()) if sent else field
+    return field.showing(_SECRET.sub(_without_secret, sent))
+
+
+def _without_secret(found: re.Match[str]) -> str:
+    """Return a member without its secret; the mask says that it stays, and is none."""
+    kept = secrets.MASK if found["value"] == secrets.MASK else ""
+    return f'{found[1]}"{kept}"'
+
+
+def _sign_in(request: HttpRequest) -> str:
+    """Return where to sign in, and to come back from."""
+    return f"{href('login')}?{urlencode({'redirect': request.path})}"
+
+
+def _row(link: Link) -> Row:
+    facts = [property_of(name, value) for name, value in link.facts.items()]
+    return Row(link.name, href(link.path), facts)
 
 
 def _shown(link: Link) -> Shown:

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import reverse
+from django.utils.encoding import escape_uri_path
 
 from backgroundtasks.api import authentication
 from backgroundtasks.api.arcgis import access
@@ -96,6 +97,8 @@ class Link:
     path: str
     #: What is said beside it.
     note: str = ""
+    #: Of a list that is drawn as a table: members of the answer, the same ones in each link.
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,12 @@ def overview(call: Call) -> Body:
     }
 
 
+def facts(body: Body, *names: str) -> Body:
+    """Return some members of an answer, in this order; None for one that it does not have."""
+    return {name: body.get(name) for name in names}
+
+
 def href(path: str) -> str:
     """Return what a link to a path below the root holds, wherever the project is mounted."""
     root = reverse("arcgis-admin").rstrip("/")
-    return f"{root}/{path}" if path else root
+    return f"{root}/{escape_uri_path(path)}" if path else root

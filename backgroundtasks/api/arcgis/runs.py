@@ -9,7 +9,7 @@ from backgroundtasks.api.arcgis import paging
 from backgroundtasks.api.arcgis.access import DEFAULT_ADMINISTRATOR
 from backgroundtasks.api.arcgis.errors import invalid, not_found
 from backgroundtasks.api.arcgis.forms import Field
-from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource
+from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource, facts
 from backgroundtasks.api.arcgis.tasks import identity, show
 from backgroundtasks.api.arcgis.vocabulary import (
     FAILED,
@@ -54,13 +54,21 @@ def _list(call: Call) -> Body:
 
 def _listed(call: Call, body: Body) -> Sequence[Link]:
     return [
-        Link(one["runId"], f"{call.path}/{one['runId']}", f"{one['status']} {one['result']}")
+        Link(
+            one["runId"],
+            f"{call.path}/{one['runId']}",
+            facts=facts(one, "status", "created", "finished", "result"),
+        )
         for one in body["result"]
     ]
 
 
 def _show(call: Call) -> Body:
     return run_body(_run(call), show(call))
+
+
+def _title(call: Call, body: Body) -> str:
+    return f"Run of {body['task']['taskTitle']}"
 
 
 def _run(call: Call) -> TaskStatus:
@@ -143,6 +151,7 @@ RUN: Final = Resource(
     f"{_PATH}/<str:run_id>",
     DEFAULT_ADMINISTRATOR,
     _show,
+    title=_title,
     operations=(
         Operation(
             "update",

@@ -7,6 +7,7 @@ is taken and not checked: one of the vendor's clients binds it to a referer that
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
 
     from backgroundtasks.api.arcgis.parameters import Given
 
-_NAME: Final = Field("username", "User name", required=True)
-_PASSWORD: Final = Field("password", "Password", "password", required=True)
+_NAME: Final = Field("username", "User name", required=True, autocomplete="username")
+_PASSWORD: Final = Field(
+    "password", "Password", "password", required=True, autocomplete="current-password"
+)
 _MINUTE: Final = timedelta(minutes=1)
+_NOT_SIGNED_IN: Final = "You are not signed in."
 _REFUSED: Final = "Unable to generate token."
 #: More digits than any number of minutes that a calendar holds.
 _DIGITS: Final = 12
@@ -62,8 +66,13 @@ class GenerateToken(View):
             if given.format == "html":
                 return renderers.token_page(request, FIELDS)
             raise Problem(METHOD, "Use POST for this operation.")
-        life = _life(given)
-        token, expires_at = _issue(request, given, life)
+        try:
+            token, expires_at = _issue(request, given, _life(given))
+        except Problem as error:
+            if given.format != "html":
+                raise
+            refusal = errors.refusal(error, request)
+            return renderers.token_page(request, _as_sent(given), error=refusal)
         body = {"token": token, "expires": _milliseconds(expires_at), "ssl": True}
         if given.format == "html":
             return renderers.token_page(request, FIELDS, body)
@@ -84,7 +93,10 @@ class SignIn(View):
             token, expires_at = _issue(request, given, conf.TOKEN_LIFE)
         except (Problem, Refused) as error:
             shown = (_NAME.showing(given.text("username")), *fields[1:])
-            return renderers.sign_in_page(shown, errors.refusal(error, request))
+            refusal = errors.refusal(error, request)
+            if isinstance(error, Problem):
+                refusal = replace(refusal, message=_NOT_SIGNED_IN)
+            return renderers.sign_in_page(shown, refusal)
         answer = renderers.see_other(where)
         answer.set_cookie(
             access.COOKIE,
@@ -133,6 +145,13 @@ def _issue(request: HttpRequest, given: Given, life: timedelta) -> tuple[str, da
     except Throttled as error:
         raise Problem(errors.BAD_REQUEST, _REFUSED, (error.message,)) from None
     return operations.issue_token(user, life=life)
+
+
+def _as_sent(given: Given) -> list[Field]:
+    """Return the fields with what was sent, but for the password."""
+    return [
+        field if field is _PASSWORD else field.showing(given.text(field.name)) for field in FIELDS
+    ]
 
 
 def _life(given: Given) -> timedelta:

@@ -14,7 +14,7 @@ from backgroundtasks.api.arcgis import paging, values
 from backgroundtasks.api.arcgis.access import DEFAULT_ADMINISTRATOR
 from backgroundtasks.api.arcgis.errors import invalid, not_found
 from backgroundtasks.api.arcgis.forms import Field
-from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource
+from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource, facts
 from backgroundtasks.api.arcgis.timing import timing
 from backgroundtasks.api.arcgis.vocabulary import (
     CRON_FIELDS,
@@ -60,27 +60,29 @@ _PASSCODE: Final = Field(
     help="Of a backup, in place of one in the parameters: at least 8 characters.",
     extension=True,
 )
-_CRON: Final = (
-    Field("minute", "Minute", required=True, help="0 to 59, with , - * /", value="0"),
-    Field("hour", "Hour", required=True, help="0 to 23 (UTC), with , - * /", value="2"),
-    Field(
-        "dayOfMonth", "Day of month", required=True, help="1 to 31, with , - * ? / L W", value="*"
-    ),
-    Field("month", "Month", required=True, help="1 to 12, with , - * /", value="*"),
-    Field(
-        "dayOfWeek",
-        "Day of week",
-        required=True,
-        help="1 (Sunday) to 7 (Saturday), with , - * ? / L #",
-        value="?",
-    ),
+_CRON: Final = tuple(
+    Field(name, label, required=True, help=text, value=value, group="When it runs, in UTC")
+    for name, label, text, value in (
+        ("minute", "Minute", "0 to 59, with , - * /", "0"),
+        ("hour", "Hour", "0 to 23 (UTC), with , - * /", "2"),
+        ("dayOfMonth", "Day of month", "1 to 31, with , - * ? / L W", "*"),
+        ("month", "Month", "1 to 12, with , - * /", "*"),
+        ("dayOfWeek", "Day of week", "1 (Sunday) to 7 (Saturday), with , - * ? / L #", "?"),
+    )
 )
+_UTC: Final = "UTC; or milliseconds since 1970."
+_SPAN: Final = "From when, until when, how often"
 _DATES: Final = (
-    Field("startDate", "Start date", "datetime", help="UTC; or milliseconds since 1970."),
-    Field("endDate", "End date", "datetime", help="UTC; or milliseconds since 1970."),
+    Field("startDate", "Start date", "datetime", help=_UTC, group=_SPAN),
+    Field("endDate", "End date", "datetime", help=_UTC, group=_SPAN),
 )
 _OCCURRENCES: Final = Field(
-    "maxOccurrences", "Occurrences", "number", help="-1: no limit.", value=str(UNLIMITED)
+    "maxOccurrences",
+    "Occurrences",
+    "number",
+    help="-1: no limit.",
+    value=str(UNLIMITED),
+    group=_SPAN,
 )
 _OF_CREATE: Final = (
     Field("type", "Type", required=True, help="A task type, or the vendor's constant for it."),
@@ -117,7 +119,7 @@ def _listed(call: Call, body: Body) -> Sequence[Link]:
         Link(
             one["taskTitle"],
             f"{call.path}/{one['id']}",
-            f"{one['taskType']}, {one['taskState']}, {one['cronExpression']}",
+            facts=facts(one, "taskType", "taskState", "cronDescription", "lastStart", "nextStart"),
         )
         for one in body["result"]
     ]

@@ -10,7 +10,7 @@ from backgroundtasks.api import origins
 from backgroundtasks.api.arcgis import access, errors, parameters, renderers
 from backgroundtasks.api.arcgis.errors import METHOD, Problem, TokenInvalid, TokenRequired
 from backgroundtasks.api.arcgis.parameters import Given
-from backgroundtasks.api.arcgis.resource import Call, href
+from backgroundtasks.api.arcgis.resource import Call
 from backgroundtasks.api.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+    from backgroundtasks.api.arcgis.access import Caller
     from backgroundtasks.api.arcgis.resource import Operation, Resource
 
 _READING: Final = ("GET", "HEAD", "POST")
@@ -56,7 +57,7 @@ class View:
         if wishes_html(given):
             if isinstance(error, TokenRequired | TokenInvalid) and request.method != "POST":
                 return renderers.to_sign_in(request)
-            return renderers.error_page(request, refusal)
+            return renderers.error_page(request, refusal, _signed_in(request, given))
         return renderers.as_json(refusal.body(), "json")
 
     def _other(self, request: HttpRequest) -> HttpResponse:
@@ -114,18 +115,31 @@ class OperationView(ResourceView):
         call = self.call(request, given, parts)
         if request.method != "POST":
             if given.format == "html":
-                self._resource.read(call)  # what there is not has no form
-                return renderers.form_page(call, self._operation)
+                # What there is not has no form.
+                body = self._resource.read(call)
+                return renderers.form_page(call, self._operation, body)
             raise Problem(METHOD, "Use POST for this operation.")
         try:
             done = self._operation.perform(call)
         except Exception as error:
             if given.format != "html":
                 raise
-            return renderers.form_page(call, self._operation, errors.refusal(error, request))
+            refusal = errors.refusal(error, request)
+            body = self._resource.read(call)
+            return renderers.form_page(call, self._operation, body, refusal)
         if given.format == "html":
-            return renderers.see_other(href(done.then))
+            return renderers.done_page(call, self._operation, done)
         return renderers.as_json(done.body, given.format)
+
+
+def _signed_in(request: HttpRequest, given: Given | None) -> Caller | None:
+    """Return who is signed in, for the bar of a page that tells of an error; None: nobody."""
+    if given is None:
+        return None
+    try:
+        return access.identify(request, given)
+    except Exception:  # noqa: BLE001 - the error that is told of goes first
+        return None
 
 
 def wishes_html(given: Given | None) -> bool:
