@@ -1,8 +1,8 @@
 """
 Asking trackers while somebody waits for the answer: several at once, and not for long.
 
-A question that is not answered in time goes on by itself until its own time-out; nobody
-waits for it any more. The built-in tracker is asked at once, in the caller's transaction.
+A question that is not answered in time is given up by its connection too, a moment later;
+nobody waits for it any more. The built-in tracker is asked at once, in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any, Final, Generic, TypeVar
 
@@ -67,7 +68,7 @@ def ask_all(
         seconds: After so long nobody waits any more.
     """
     begun = time.monotonic()
-    asked: list[Future[T] | Answer[T]] = [_begin(link, question) for link in links]
+    asked: list[Future[T] | Answer[T]] = [_begin(link, question, seconds) for link in links]
     waiting = [one for one in asked if isinstance(one, Future)]
     wait(waiting, timeout=max(0.0, seconds - (time.monotonic() - begun)))
     return [
@@ -76,9 +77,11 @@ def ask_all(
     ]
 
 
-def _begin(link: ExternalSystemLink, question: Question[T]) -> Future[T] | Answer[T]:
+def _begin(
+    link: ExternalSystemLink, question: Question[T], seconds: float
+) -> Future[T] | Answer[T]:
     try:
-        tracker = tracker_of(link)
+        tracker = tracker_of(link, within=timedelta(seconds=seconds))
         if link.external_system.kind != _LOCAL:
             return _pool().submit(_away, question, tracker)
         return Answer(link, question(tracker))

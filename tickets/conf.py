@@ -27,8 +27,6 @@ DEFAULTS: Final[dict[str, Any]] = {
     "TRACKER_TIMEOUT": timedelta(seconds=30),
     #: Largest answer of a tracker, in bytes.
     "TRACKER_ANSWER_LIMIT": 2 * 1024**2,
-    #: How long a search over several trackers waits for the last of them.
-    "TRACKER_SEARCH_TIMEOUT": timedelta(seconds=5),
     #: Operations in a row that find a tracker unreachable before nobody asks it for a while.
     "TRACKER_FAILURES": 5,
     #: That while; it doubles with each further failure, up to ten minutes.

@@ -8,6 +8,8 @@ from backgroundtasks.exceptions import SecretUnreadable
 from tickets import credentials, trackers
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from tickets.models import ExternalSystem, ExternalSystemLink
 
 #: Looks like a project of the kind, for connections that none was named for yet.
@@ -39,9 +41,13 @@ def of_system(system: ExternalSystem, *, project: str = "") -> trackers.Connecti
     )
 
 
-def tracker_of(link: ExternalSystemLink) -> trackers.Tracker:
+def tracker_of(link: ExternalSystemLink, *, within: timedelta | None = None) -> trackers.Tracker:
     """
     Return the tracker of a link, without asking it anything.
+
+    Args:
+        link: With its external system.
+        within: How long one question may take; None: `TRACKER_TIMEOUT`.
 
     Raises:
         ConnectionInvalid: something is missing or wrong.
@@ -50,7 +56,7 @@ def tracker_of(link: ExternalSystemLink) -> trackers.Tracker:
         connection = of_system(link.external_system, project=link.tracker_project)
     except SecretUnreadable as error:
         raise trackers.errors.ConnectionInvalid(link.external_system.name, [str(error)]) from None
-    return trackers.connect(connection)
+    return trackers.connect(connection, within=within)
 
 
 def problems(system: ExternalSystem, *, project: str | None = None) -> list[str]:

@@ -23,7 +23,6 @@ from tickets.trackers.protocol import (
     Ticket,
     Tracker,
 )
-from tickets.trackers.searching import Found, search
 
 __all__ = [
     "KINDS",
@@ -35,7 +34,6 @@ __all__ = [
     "Connection",
     "Draft",
     "Finding",
-    "Found",
     "Kind",
     "Page",
     "Ticket",
@@ -43,5 +41,4 @@ __all__ = [
     "connect",
     "errors",
     "problems",
-    "search",
 ]

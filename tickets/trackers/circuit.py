@@ -9,7 +9,7 @@ each failure; when it has passed one operation tries, and the others wait for wh
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from django.db.models import F, Q
 
@@ -24,25 +24,13 @@ if TYPE_CHECKING:
 _LONGEST: Final = timedelta(minutes=10)
 
 
-class Guard(Protocol):
-    """Who is asked before an operation and told how it ended."""
-
-    def enter(self) -> None:
-        """Raise where the tracker is to be left alone."""
-
-    def answered(self) -> None:
-        """Take note that it works."""
-
-    def failed(self, error: errors.TrackerError) -> None:
-        """Take note of what went wrong."""
-
-
 class Circuit:
     """The circuit of one connection's system; without a stored system it is always closed."""
 
     def __init__(self, connection: Connection) -> None:
         self._rows = ExternalSystem.objects.filter(pk=connection.id)
         self._name = connection.name
+        self._known = False
         self._clean = True
 
     def enter(self) -> None:
@@ -56,6 +44,7 @@ class Circuit:
         row = self._rows.values("failures", "open_until", "refused_logins").first()
         if row is None:
             return
+        self._known = True
         self._clean = not any(row.values())
         if row["refused_logins"] >= conf.TRACKER_LOGINS:
             raise errors.CredentialsRefused(self._name, "it was not asked again")
@@ -76,6 +65,8 @@ class Circuit:
 
     def failed(self, error: errors.TrackerError) -> None:
         """Note what went wrong, where it concerns more than one ticket."""
+        if not self._known:
+            return
         if isinstance(error, errors.CredentialsRefused):
             self._rows.update(refused_logins=F("refused_logins") + 1, problem=str(error))
         elif isinstance(error, errors.Throttled):

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, writers
-from tickets.trackers.circuit import Circuit, Guard
+from tickets.trackers.circuit import Circuit
 from tickets.trackers.protocol import Capability, Check, Finding, Tracker, moved
 from tickets.trackers.transport import addresses
 from tickets.trackers.transport.exchange import Exchange
@@ -43,7 +43,7 @@ class HttpTracker(Tracker):
         super().__init__(connection)
         self._origin = addresses.require(self._api_url(connection), connection.name)
         self._within = within
-        self.circuit: Guard = Circuit(connection)
+        self._circuit = Circuit(connection)
 
     @classmethod
     def problems_of(cls, connection: Connection) -> Iterator[str]:
@@ -134,7 +134,7 @@ class HttpTracker(Tracker):
             text = "What answers there is no such tracker."
             findings[Capability.CREDENTIALS] = Finding(works=False, text=text)
         else:
-            Circuit(self.connection).reset()
+            self._circuit.reset()
         return Check(findings)
 
     # --- what a connector writes -------------------------------------------------------------
@@ -285,17 +285,17 @@ class HttpTracker(Tracker):
             with writers.alone(self.connection, writes), self._talk() as http:
                 yield http
             return
-        self.circuit.enter()
+        self._circuit.enter()
         try:
             with self._exchange() as http:
                 yield http
         except errors.TrackerError as error:
-            self.circuit.failed(error)
+            self._circuit.failed(error)
             raise
         except _MISREAD as error:
             # JSON of another shape than this tracker's, somewhere within a connector.
             raise errors.AnswerUnusable(self.name, "it is not of the shape it should be") from error
-        self.circuit.answered()
+        self._circuit.answered()
 
 
 def moment(text: Any, tracker: str) -> datetime:

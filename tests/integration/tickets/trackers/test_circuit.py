@@ -1,9 +1,8 @@
-"""Several trackers at once: as long as the slowest, and with names for those who failed."""
+"""Who may ask a tracker, and who may write to a ticket."""
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,8 +12,7 @@ import pytest
 
 from backgroundtasks import clock
 from tests.support.factories import AccountFactory
-from tests.support.trackers.builtin import BuiltinPlace
-from tests.support.trackers.hostile import Hostile, answer, hang
+from tests.support.trackers.hostile import Hostile, answer
 from tickets import trackers
 from tickets.models import ExternalSystem
 from tickets.trackers import Connection, errors
@@ -53,62 +51,6 @@ def server() -> Iterator[Hostile]:
         yield started
 
 
-def test_shows_each_trackers_tickets_in_the_order_of_the_trackers(server: Hostile) -> None:
-    server.sins["/rest/data/issue"] = issues("refund", "refund of all")
-    ours = BuiltinPlace()
-    ticket = ours.made("refund in ours")
-
-    found = trackers.search([connection(server, "Theirs"), ours.connection], "refund")
-
-    assert [(where.name, one.key) for where, one in found.tickets] == [
-        ("Theirs", "issue1"),
-        ("Theirs", "issue2"),
-        ("Ours", ticket.key),
-    ]
-    assert found.failures == []
-
-
-def test_asks_all_at_the_same_time(server: Hostile) -> None:
-    # Nobody is answered before all three have asked: one after the other would never end.
-    gate = threading.Barrier(3)
-
-    def together(line: Any, over: threading.Event) -> None:
-        gate.wait(20)
-        line.sendall(issues("refund"))
-
-    server.sins["/rest/data/issue"] = together
-
-    found = trackers.search(
-        [connection(server, f"Number {number}") for number in range(3)],
-        "refund",
-        within=timedelta(seconds=30),
-    )
-
-    assert len(found.tickets) == 3
-
-
-def test_answers_with_what_it_has_and_names_who_failed(server: Hostile) -> None:
-    server.sins["/rest/data/issue"] = issues("refund")
-    with Hostile() as slow, Hostile() as wrong:
-        slow.sins["/rest/data/issue"] = hang
-        wrong.sins["/rest/data/issue"] = answer(401)
-        asked = [
-            connection(slow, "Slow"),
-            connection(server, "Good"),
-            connection(wrong, "Wrong"),
-            connection(server, "Nonsense", base_url="gopher://x"),
-        ]
-
-        found = trackers.search(asked, "refund", within=timedelta(seconds=2))
-
-    assert [where.name for where, _ in found.tickets] == ["Good"]
-    assert {where.name: type(error) for where, error in found.failures} == {
-        "Slow": errors.TrackerSlow,
-        "Wrong": errors.CredentialsRefused,
-        "Nonsense": errors.ConnectionInvalid,
-    }
-
-
 class TestCircuit:
     """A tracker that does not answer is left alone for a while, by everybody."""
 
@@ -145,12 +87,12 @@ class TestCircuit:
         passed = clock.now() - timedelta(seconds=1)
         ExternalSystem.objects.update(failures=5, open_until=passed, problem="It was away.")
         first = trackers.connect(connection(server, "Theirs", id=system.pk))
-        first.circuit.enter()  # type: ignore[attr-defined]
+        first._circuit.enter()  # type: ignore[attr-defined]
 
         with pytest.raises(errors.CircuitOpen):
             self.ask(server, system)
 
-        first.circuit.answered()  # type: ignore[attr-defined]
+        first._circuit.answered()  # type: ignore[attr-defined]
         self.ask(server, system)
         system.refresh_from_db()
         assert (system.failures, system.open_until, system.problem) == (0, None, "")
