@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
 
+    from tickets.models import ExternalSystem
+
 
 class TicketRefused(Exception):
     """It cannot be this ticket, now or later; the text is for people."""
@@ -63,6 +65,12 @@ def usable_links(account_id: UUID, project_id: UUID) -> list[ExternalSystemLink]
         .filter(project=project_id, enabled=True, external_system__enabled=True)
         .order_by("name", "pk")
     )
+
+
+def links_of(system: ExternalSystem) -> list[ExternalSystemLink]:
+    """Return the projects that use an external system as their defect tracker, and are not hidden."""
+    links = _links(system.account_id).filter(external_system=system, enabled=True)
+    return list(links.order_by("created_at", "pk"))
 
 
 def usable_link(account_id: UUID, link_id: UUID) -> ExternalSystemLink:

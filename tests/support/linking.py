@@ -52,13 +52,9 @@ class Bench:
 
     def linked(self, key: str, **values: Any) -> ExternalSystemLink:
         """Return one more tracker of the project."""
-        kind = values.pop("kind", "builtin")
-        system = ExternalSystemFactory.create(
-            account=self.actor.account, kind=kind, **values.pop("system", {})
-        )
-        return ExternalSystemLinkFactory.create(
-            project=self.project, external_system=system, tracker_project=key, **values
-        )
+        if "external_system" not in values:
+            values["external_system"] = ExternalSystemFactory.create(account=self.actor.account)
+        return ExternalSystemLinkFactory.create(project=self.project, tracker_project=key, **values)
 
     def tracker(self, link: ExternalSystemLink | None = None) -> trackers.Tracker:
         return connections.tracker_of(link or self.link)

@@ -16,6 +16,7 @@ from tickets.handlers.ticket_linking import (
     IN_A_RUN,
     LEADING_BACK,
     TicketHandler,
+    again,
     outcome,
     path_of,
     remembered,
@@ -111,7 +112,7 @@ class CreateTicketLink(TicketHandler):
         except (SubmissionRefused, linking.TicketRefused) as refusal:
             raise TaskFailed(str(refusal)) from None
         except linking.TicketUndecided as error:
-            raise self.again(context, error) from None
+            raise again(self, context, error) from None
         context.progress(1, 2, LEADING_BACK)
         problem = self.lead_back(context, row, back)
         context.progress(2, 2)

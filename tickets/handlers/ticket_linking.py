@@ -57,14 +57,6 @@ class TicketHandler(TaskHandler):
             "Links": [{"Href": link("incident", incident_id), "Rel": "Incident"}],
         }
 
-    def again(self, context: TaskContext, error: Exception) -> TaskFailed:
-        """Return the end of an attempt: the next one comes when the tracker wants it, or later."""
-        wanted: timedelta | None = getattr(error, "retry_after", None)
-        if wanted is not None:
-            # A tracker that says "at once" each time would use all attempts up in a second.
-            wanted = max(min(wanted, _LONGEST_WAIT), self.pause_before(context.attempt))
-        return TaskFailed(str(error), temporary=True, retry_after=wanted)
-
     def lead_back(self, context: TaskContext, row: ExternalTicket, wanted: Backlink | None) -> str:
         """Make the link in the tracker; return why it cannot be made, empty when it is there."""
         if wanted is None:
@@ -72,7 +64,7 @@ class TicketHandler(TaskHandler):
         try:
             return backlinks.make(wanted, row)
         except trackers.errors.TrackerError as error:
-            raise self.again(context, error) from None
+            raise again(self, context, error) from None
 
 
 class KeyField(serializers.CharField):
@@ -163,7 +155,7 @@ class LinkTicket(TicketHandler):
         except (SubmissionRefused, linking.TicketRefused) as refusal:
             raise TaskFailed(str(refusal)) from None
         except linking.TicketUndecided as error:
-            raise self.again(context, error) from None
+            raise again(self, context, error) from None
         except PlaceGone:
             # The next attempt finds out which of the two it was.
             raise TaskFailed(
@@ -222,6 +214,19 @@ class LinkTicket(TicketHandler):
         if link.project_id != place.project.pk:
             raise linking.LinkRefused(f"The external system link {link_id} is another project's.")
         return [link]
+
+
+def again(
+    handler: TaskHandler,
+    context: TaskContext,
+    error: linking.TicketUndecided | trackers.errors.TrackerError,
+) -> TaskFailed:
+    """Return the end of an attempt: the next one comes when the tracker wants it, or later."""
+    wanted = error.retry_after
+    if wanted is not None:
+        # A tracker that says "at once" each time would use all attempts up in a second.
+        wanted = max(min(wanted, _LONGEST_WAIT), handler.pause_before(context.attempt))
+    return TaskFailed(str(error), temporary=True, retry_after=wanted)
 
 
 def outcome(row: ExternalTicket, problem: str) -> Outcome:

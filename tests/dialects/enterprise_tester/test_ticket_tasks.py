@@ -535,3 +535,51 @@ class TestCreateTicketLink:
         again = body(caller.post(path, b"", Idempotency_Key="one"), 202)
 
         assert again["Id"] == first["Id"]
+
+
+class TestSynchronize:
+    """`SynchronizeExternalSystem`, ours."""
+
+    def test_counts_what_it_did_and_moves_the_link_on(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult
+    ) -> None:
+        ticket = filed(link)
+        ask = {"StepResultId": str(step.pk), "Key": "TST-1"}
+        ended(caller, body(start(caller, "LinkTicketToStepResult", **ask), 202))
+        tracker_of(link).change(ticket.id, trackers.Change(status="Done"))
+
+        done = ended(
+            caller,
+            body(
+                start(
+                    caller,
+                    "SynchronizeExternalSystem",
+                    ExternalSystemId=str(link.external_system_id),
+                    ExternalSystemLinkId=str(link.pk),
+                ),
+                202,
+            ),
+        )
+
+        assert (done["Complete"], done["Pulled"], done["Failed"]) == (True, 1, 0)
+        [incident] = body(caller.get("/api/incidents?$expand=Status"))["Items"]
+        assert incident["Status"]["Name"] == "Done"
+        after = body(caller.get(f"/api/externalsystemlink/{link.pk}"))
+        assert after["LastSynchronizedAt"] is not None
+
+    def test_what_is_not_the_accounts_or_switched_off_is_403(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        foreign = ExternalSystemLinkFactory.create()
+        other = ExternalSystemLinkFactory.create(project=link.project)
+
+        def refused(system: ExternalSystemLink, **more: str) -> str:
+            system_id = str(system.external_system_id)
+            answer = start(caller, "SynchronizeExternalSystem", ExternalSystemId=system_id, **more)
+            return message(answer, 403)
+
+        assert "does not exist" in refused(foreign)
+        assert "does not exist" in refused(link, ExternalSystemLinkId=str(foreign.pk))
+        assert "is not of" in refused(link, ExternalSystemLinkId=str(other.pk))
+        type(link.external_system).objects.update(enabled=False)
+        assert "is switched off" in refused(link)

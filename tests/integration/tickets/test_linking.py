@@ -19,7 +19,7 @@ from tests.support.linking import WORDS, Bench, Failed
 from tests.support.projects import IncidentFactory
 from tickets import trackers
 from tickets.handlers.create_ticket_link import CreateTicketLink
-from tickets.handlers.ticket_linking import TicketHandler
+from tickets.handlers.ticket_linking import TicketHandler, again
 from tickets.models import (
     Backlink,
     BuiltinBacklink,
@@ -283,7 +283,7 @@ class TestAgain:
             attempt=attempt,
         )
 
-        failure = TicketHandler().again(context, trackers.errors.Throttled("Bugs", wanted))
+        failure = again(TicketHandler(), context, trackers.errors.Throttled("Bugs", wanted))
 
         assert isinstance(failure, TaskFailed)
         assert failure.temporary

@@ -1,0 +1,332 @@
+"""Incidents and tickets are brought into step, both ways, and the link says how far."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from backgroundtasks import clock
+from backgroundtasks.handlers.testing import Performed, perform
+from backgroundtasks.states import State
+from tests.support.factories import MembershipFactory
+from tests.support.linking import Bench
+from tests.support.projects import IncidentFactory
+from tickets import incidents, linking, new_tickets, trackers
+from tickets.handlers.synchronize_external_system import SynchronizeExternalSystem
+from tickets.models import BuiltinTicket, ExternalTicket, Incident, IncidentComment, Picklist
+from tickets.trackers.builtin import BuiltinTracker
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def linked(bench: Bench, summary: str = "Refund is not rounded") -> ExternalTicket:
+    """Return a ticket with its incident."""
+    found = linking.Found(bench.link, bench.ticket(summary))
+    return linking.bring_together(found, task_id=bench.project.pk, user_id=bench.actor.user.pk)
+
+
+def there(bench: Bench, row: ExternalTicket, **change: str) -> None:
+    """Change the ticket in its tracker."""
+    assert row.ticket_id is not None
+    bench.tracker().change(row.ticket_id, trackers.Change(**change))
+
+
+def here(bench: Bench, row: ExternalTicket, **change: Any) -> None:
+    """Change the incident as somebody does."""
+    if "status" in change:
+        name = change.pop("status")
+        word = linking.word(bench.project, Picklist.INCIDENT_STATUS, name)
+        assert word is not None
+        change["status_id"] = word.pk
+    incidents.change(row.incident_id, bench.actor.user.pk, change)
+
+
+def synchronize(bench: Bench, **values: Any) -> Performed:
+    run = perform(
+        SynchronizeExternalSystem,
+        {"ExternalSystemId": str(bench.link.external_system_id)},
+        user=bench.actor.user,
+        account_id=bench.actor.account.pk,
+        **values,
+    )
+    bench.link.refresh_from_db()
+    return run
+
+
+def shown(row: ExternalTicket) -> tuple[str, str, str | None]:
+    incident = Incident.objects.select_related("status", "assigned_to").get(pk=row.incident_id)
+    assert incident.status is not None
+    return (
+        incident.summary,
+        incident.status.name,
+        incident.assigned_to.username if incident.assigned_to else None,
+    )
+
+
+def ticket_of(row: ExternalTicket) -> tuple[str, str, str]:
+    ticket = BuiltinTicket.objects.get(pk=row.ticket_id)
+    return ticket.summary, ticket.status, ticket.assignee
+
+
+class TestPull:
+    def test_takes_over_what_changed_in_the_tracker(self, bench: Bench) -> None:
+        dana = MembershipFactory.create(account=bench.actor.account, user__username="dana").user
+        row, other = linked(bench), linked(bench, "Page is blank")
+        there(bench, row, summary="Refund is rounded up", status="In progress", assignee="Dana")
+
+        run = synchronize(bench)
+
+        assert run.state == State.SUCCEEDED
+        assert shown(row) == ("Refund is rounded up", "In progress", dana.username)
+        assert shown(other)[:2] == ("Page is blank", "Open")
+        assert run.result == {"Pulled": 1, "Pushed": 0, "Created": 0, "Gone": 0, "Failed": 0}
+
+    def test_knows_what_it_has_seen(self, bench: Bench) -> None:
+        row = linked(bench)
+        there(bench, row, status="Done")
+        synchronize(bench)
+
+        again = synchronize(bench)
+
+        assert again.result["Pulled"] == 0
+        assert Incident.objects.get().version_number == 1
+
+    def test_misses_nothing_that_was_stored_late(self, bench: Bench) -> None:
+        row, other = linked(bench), linked(bench, "Page is blank")
+        there(bench, row, status="Done")
+        synchronize(bench)
+        there(bench, other, status="Done")
+        # Its transaction began before, and ended after the look for changes.
+        BuiltinTicket.objects.filter(pk=other.ticket_id).update(
+            updated_at=bench.link.changed_since - timedelta(seconds=90)  # type: ignore[operator]
+        )
+
+        synchronize(bench)
+
+        assert shown(other)[1] == "Done"
+
+    def test_goes_on_at_the_page_where_it_was_stopped(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tickets.synchronization._PAGE", 2)
+        rows = [linked(bench, f"Number {number}") for number in range(5)]
+        for row in rows:
+            there(bench, row, status="Done")
+        asked: list[str | None] = []
+        real = BuiltinTracker.changes
+
+        def changes(tracker: Any, since: Any, **given: Any) -> Any:
+            asked.append(given["cursor"])
+            return real(tracker, since, **given)
+
+        monkeypatch.setattr(BuiltinTracker, "changes", changes)
+
+        stopped = synchronize(bench, stop_after=0)
+        synced_before = bench.link.last_synchronized_at
+        run = synchronize(bench, memory=stopped.memory)
+
+        assert stopped.state == State.QUEUED
+        assert synced_before is None
+        assert run.state == State.SUCCEEDED
+        assert len(asked) == len(set(asked)) == 3
+        assert {shown(row)[1] for row in rows} == {"Done"}
+
+    def test_an_assignee_that_we_do_not_know_is_nobody_here_and_stays_there(
+        self, bench: Bench
+    ) -> None:
+        row = linked(bench)
+        there(bench, row, assignee="stranger")
+        synchronize(bench)
+        here(bench, row, status="Done")
+
+        synchronize(bench)
+
+        assert shown(row) == ("Refund is not rounded", "Done", None)
+        assert ticket_of(row) == ("Refund is not rounded", "Done", "stranger")
+
+    def test_without_a_list_of_changes_it_looks_at_each_ticket(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = linked(bench)
+        there(bench, row, status="Done")
+
+        def unsupported(*given: Any, **named: Any) -> Any:
+            raise trackers.errors.Unsupported("Bugs", "say what changed")
+
+        monkeypatch.setattr(BuiltinTracker, "changes", unsupported)
+
+        synchronize(bench)
+
+        assert shown(row)[1] == "Done"
+
+
+class TestPush:
+    def test_writes_what_changed_here(self, bench: Bench) -> None:
+        row = linked(bench)
+        here(
+            bench,
+            row,
+            summary="Refund is rounded up",
+            status="in progress",
+            assigned_to_id=bench.actor.user.pk,
+        )
+
+        run = synchronize(bench)
+
+        login = bench.actor.user.get_username()
+        assert ticket_of(row) == ("Refund is rounded up", "In progress", login)
+        assert run.result["Pushed"] == 1
+        assert synchronize(bench).result["Pushed"] == 0
+
+    def test_does_not_take_its_own_change_for_one_of_the_tracker(self, bench: Bench) -> None:
+        row = linked(bench)
+        here(bench, row, status="Done")
+        synchronize(bench)
+
+        run = synchronize(bench)
+
+        assert (run.result["Pulled"], run.result["Pushed"]) == (0, 0)
+        assert not IncidentComment.objects.exists()
+
+    def test_what_the_tracker_refuses_is_kept_with_its_reason_and_stops_no_other_field(
+        self, bench: Bench
+    ) -> None:
+        row = linked(bench)
+        here(bench, row, summary="Refund is rounded up", status="Waiting for Godot")
+
+        run = synchronize(bench)
+        row.refresh_from_db()
+
+        assert run.state == State.WARNED
+        assert ticket_of(row)[:2] == ("Refund is rounded up", "Open")
+        assert shown(row)[1] == "Waiting for Godot"
+        assert "status: is one of Open, In progress, Done" in row.problem
+        assert bench.link.last_synchronized_at is None
+        assert row.problem in bench.link.problem
+
+        here(bench, row, status="Done")
+        assert synchronize(bench).state == State.SUCCEEDED
+        row.refresh_from_db()
+        assert (row.problem, bench.link.problem, ticket_of(row)[1]) == ("", "", "Done")
+        assert bench.link.last_synchronized_at is not None
+
+    def test_makes_the_tickets_that_are_still_to_be_made(self, bench: Bench) -> None:
+        incident = IncidentFactory.create(project=bench.project)
+        new_tickets.wanted(incident, bench.link, task_id=bench.project.pk)
+
+        run = synchronize(bench)
+
+        assert run.result["Created"] == 1
+        assert BuiltinTicket.objects.get().summary == incident.summary
+
+    def test_a_change_at_the_same_moment_is_merged(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = linked(bench)
+        here(bench, row, summary="Refund is rounded up")
+        real = BuiltinTracker.change
+        faster = [trackers.Change(status="Done")]
+
+        def change(tracker: Any, ticket_id: str, wanted: Any, *, version: str = "") -> Any:
+            if faster:
+                real(tracker, ticket_id, faster.pop())
+            return real(tracker, ticket_id, wanted, version=version)
+
+        monkeypatch.setattr(BuiltinTracker, "change", change)
+
+        run = synchronize(bench)
+
+        assert run.state == State.SUCCEEDED
+        assert ticket_of(row)[:2] == shown(row)[:2] == ("Refund is rounded up", "Done")
+
+
+class TestConflict:
+    def test_the_tracker_decides_and_a_comment_keeps_what_the_incident_had(
+        self, bench: Bench
+    ) -> None:
+        row = linked(bench)
+        here(bench, row, summary="Refund is a cent short", status="Done")
+        there(bench, row, status="In progress")
+
+        run = synchronize(bench)
+
+        assert run.state == State.SUCCEEDED
+        assert shown(row)[:2] == ticket_of(row)[:2] == ("Refund is a cent short", "In progress")
+        assert IncidentComment.objects.get().text == (
+            "TST-1 and this incident were both changed.\n"
+            "Status: the ticket's 'In progress' replaces 'Done'."
+        )
+
+
+class TestHowFar:
+    def test_is_when_it_began(self, bench: Bench) -> None:
+        linked(bench)
+        before = clock.now()
+
+        synchronize(bench)
+
+        link = bench.link
+        assert link.last_synchronized_at is not None
+        assert before <= link.last_synchronized_at <= clock.now()
+        assert link.last_pulled_at == link.last_pushed_at == link.last_synchronized_at
+
+    def test_a_tracker_that_is_away_moves_nothing_and_is_asked_again(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        linked(bench)
+
+        def away(*given: Any, **named: Any) -> Any:
+            raise trackers.errors.TrackerUnreachable("Bugs", "it is off", timedelta(minutes=2))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(BuiltinTracker, "changes", away)
+            failed = synchronize(bench)
+        noted = (bench.link.last_synchronized_at, bench.link.problem)
+        run = synchronize(bench)
+
+        assert (failed.state, failed.temporary) == (State.FAILED, True)
+        assert noted == (None, "Bugs cannot be reached: it is off.")
+        assert run.state == State.SUCCEEDED
+        assert (bench.link.problem, bench.link.last_synchronized_at is None) == ("", False)
+
+    def test_a_ticket_that_is_gone_is_said_and_holds_nothing_up(self, bench: Bench) -> None:
+        row, other = linked(bench), linked(bench, "Page is blank")
+        here(bench, row, status="Done")
+        there(bench, other, status="Done")
+        BuiltinTicket.objects.get(pk=row.ticket_id).delete()
+
+        run = synchronize(bench)
+
+        row.refresh_from_db()
+        assert (run.state, run.result["Gone"]) == (State.SUCCEEDED, 1)
+        assert "has no ticket" in row.problem
+        assert shown(other)[1] == "Done"
+        assert bench.link.last_synchronized_at is not None
+
+    def test_one_link_that_cannot_be_used_stops_no_other(self, bench: Bench) -> None:
+        bad = bench.linked("not a key", external_system=bench.link.external_system)
+        row = linked(bench)
+        there(bench, row, status="Done")
+
+        run = synchronize(bench)
+        bad.refresh_from_db()
+
+        assert run.state == State.WARNED
+        assert shown(row)[1] == "Done"
+        assert "cannot be used" in bad.problem
+        assert bad.last_synchronized_at is None
+
+    def test_all_links_that_cannot_be_used_fail_it(self, bench: Bench) -> None:
+        type(bench.link).objects.update(tracker_project="not a key")
+
+        run = synchronize(bench)
+
+        assert (run.state, run.temporary) == (State.FAILED, False)
+        assert "cannot be used" in run.error
