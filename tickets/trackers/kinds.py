@@ -69,6 +69,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
 }
 
+#: Settings that are lists of texts; the others are texts.
+_LISTS: Final = {"done", "in_progress"}
 #: What a field is called where people fill it in.
 _TITLES: Final = {
     "account_id": "an account",
@@ -85,8 +87,13 @@ def problems(connection: Connection) -> list[str]:
     if kind is None:
         return [f"There is no kind of tracker {errors.shown(connection.kind)}."]
     found = [f"It needs {_TITLES[name]}." for name in kind.needs if not getattr(connection, name)]
-    unknown = sorted(set(connection.settings) - set(kind.settings))
-    found += [f"There is no setting {errors.shown(name)}." for name in unknown]
+    for name, value in sorted(connection.settings.items()):
+        if name not in kind.settings:
+            found.append(f"There is no setting {errors.shown(name)}.")
+        elif not _fits(name, value):
+            found.append(
+                f"The setting {name} is {'a list of texts' if name in _LISTS else 'a text'}."
+            )
     return found or list(_class(kind).problems_of(connection))
 
 
@@ -105,6 +112,12 @@ def connect(connection: Connection, *, within: timedelta | None = None) -> Track
     if found := problems(connection):
         raise errors.ConnectionInvalid(connection.name, found)
     return cast("Tracker", _class(KINDS[connection.kind])(connection, within))
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name in _LISTS:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, str)
 
 
 def _class(kind: Kind) -> Any:

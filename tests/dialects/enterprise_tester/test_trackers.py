@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +20,8 @@ from tests.support.projects import (
     ProjectFactory,
     send,
 )
+from tests.support.trackers.hostile import Hostile, hang
+from tests.support.trackers.hostile import answer as hostile_answer
 from tickets import credentials, trackers
 from tickets.connections import tracker_of
 from tickets.models import ExternalSystem, ExternalSystemLink, ExternalTicket, Incident, Project
@@ -147,6 +151,60 @@ class TestExternalSystems:
         self, caller: Caller, sent: Any, status: int, text: str
     ) -> None:
         assert text in message(caller.post("/api/externalsystems", sent), status)
+        assert not ExternalSystem.objects.exists()
+
+    @pytest.mark.parametrize(
+        "kind, more",
+        [
+            ("builtin", {}),
+            ("github", {"Configuration": ""}),
+            ("jira", {"Configuration": '{"edition": "datacenter"}'}),
+            ("redmine", {"Configuration": '{"in_progress": ["Working"]}'}),
+            ("roundup", {"Configuration": '{"done": ["gone"], "class": "bug"}'}),
+        ],
+    )
+    def test_of_every_kind_are_made(self, caller: Caller, kind: str, more: Any) -> None:
+        sent = {
+            "Name": "Theirs",
+            "Type": kind,
+            "ConnectionString": "https://tracker.example.org/",
+            "UserName": "bot",
+            "Password": "hunter2",
+            **more,
+        }
+
+        found = body(caller.post("/api/externalsystems", sent), 201)
+
+        assert found["ConfigurationComplete"] is True
+        assert found["ConnectionString"] == "https://tracker.example.org"
+
+    @pytest.mark.parametrize(
+        "kind, more, text",
+        [
+            ("roundup", {"ConnectionString": "http://169.254.169.254/"}, "must begin with https"),
+            ("roundup", {"ConnectionString": "https://kim:pw@x.example.org"}, "no user name"),
+            ("roundup", {"ConnectionString": ""}, "It needs a base URL."),
+            ("roundup", {"Password": ""}, "It needs a password or token."),
+            ("roundup", {"Configuration": '{"done": 5}'}, "The setting done is a list of texts."),
+            ("jira", {"Configuration": '{"edition": {}}'}, "The setting edition is a text."),
+        ],
+    )
+    def test_that_could_not_be_used_are_refused(
+        self, caller: Caller, kind: str, more: Any, text: str
+    ) -> None:
+        sent = {
+            "Name": "Theirs",
+            "Type": kind,
+            "ConnectionString": "https://tracker.example.org",
+            "UserName": "bot",
+            "Password": "hunter2",
+            **more,
+        }
+
+        refusal = message(caller.post("/api/externalsystems", sent), 403)
+
+        assert text in refusal
+        assert "pw" not in refusal
         assert not ExternalSystem.objects.exists()
 
     def test_answer_409_when_the_name_is_in_use(self, caller: Caller) -> None:
@@ -363,3 +421,79 @@ class TestTickets:
 
         assert "has no ticket '99999'" in message(caller.get(path), 404)
         assert message(caller.get(f"/api/externalsystemlink/{uuid.UUID(int=7)}/ticket/1"), 404)
+
+
+class TestTrackersElsewhere:
+    """What a tracker that somebody else runs may do to a request."""
+
+    @pytest.fixture(autouse=True)
+    def near_trackers(self, settings: Any) -> None:
+        settings.TICKETS = {
+            "TRACKER_HTTP": True,
+            "TRACKER_NETWORKS": ["127.0.0.0/8"],
+            "TRACKER_SEARCH_TIMEOUT": timedelta(seconds=2),
+        }
+
+    @pytest.fixture
+    def server(self) -> Iterator[Hostile]:
+        with Hostile() as started:
+            yield started
+
+    @pytest.fixture
+    def away(self, server: Hostile, project: Project) -> ExternalSystemLink:
+        """Link the project with a Roundup that is the hostile server."""
+        system = ExternalSystemFactory.build(
+            account=project.account, kind="roundup", base_url=server.url, user_name="bot"
+        )
+        credentials.keep(system, "hunter2")
+        system.save()
+        made: ExternalSystemLink = ExternalSystemLinkFactory.create(
+            project=project, external_system=system, name="Theirs"
+        )
+        return made
+
+    def test_a_search_shows_what_it_has_and_names_who_did_not_answer(
+        self, caller: Caller, link: ExternalSystemLink, away: ExternalSystemLink, server: Hostile
+    ) -> None:
+        filed(link, "Refund is not rounded")
+        server.sins["/rest/data/issue"] = hang
+
+        found = body(caller.get(f"/api/project/{link.project_id}/tickets?q=refund"))
+
+        assert [one["Key"] for one in found["Items"]] == ["TST-1"]
+        [failure] = found["Failures"]
+        assert failure["ExternalSystemLinkId"] == str(away.pk)
+        assert failure["ExternalSystemName"] == "Theirs"
+        assert "did not answer in time" in failure["Message"]
+
+    def test_one_ticket_is_503_while_its_tracker_throttles(
+        self, caller: Caller, away: ExternalSystemLink, server: Hostile
+    ) -> None:
+        server.sins["/rest/data/issue/1"] = hostile_answer(429, **{"Retry-After": "7"})
+
+        answer = caller.get(f"/api/externalsystemlink/{away.pk}/ticket/1")
+
+        assert message(answer, 503)
+        assert 6 <= int(answer["Retry-After"]) <= 7
+
+    def test_a_refused_login_is_500_with_what_to_do_and_without_the_password(
+        self, caller: Caller, away: ExternalSystemLink, server: Hostile
+    ) -> None:
+        server.sins["/rest/data/issue/1"] = hostile_answer(401, "Invalid Login")
+
+        answer = caller.get(f"/api/externalsystemlink/{away.pk}/ticket/1")
+
+        assert "refused the login" in message(answer, 500)
+        assert b"hunter2" not in answer.content
+        shown = body(caller.get(f"/api/externalsystem/{away.external_system_id}"))
+        assert "refused the login" in shown["Problem"]
+
+    def test_a_check_says_what_is_wrong(
+        self, caller: Caller, away: ExternalSystemLink, server: Hostile
+    ) -> None:
+        server.sins["/rest/data/user"] = hostile_answer(401, "Invalid Login")
+
+        found = body(caller.post(f"/api/externalsystem/{away.external_system_id}/check"))
+
+        works = {one["Capability"]: one["Works"] for one in found["Findings"]}
+        assert (found["Works"], works["credentials"]) == (False, False)
