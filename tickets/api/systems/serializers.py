@@ -29,11 +29,14 @@ class KindField(serializers.CharField):
 class ConfigurationField(serializers.CharField):
     """What the kind of tracker wants to know beside: a JSON object in a text, as the vendor has it."""
 
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """Return the object; an empty text is an empty one."""
+        found = super().run_validation(data)
+        return {} if found == "" else found
+
     def to_internal_value(self, data: Any) -> Any:
         """Return the object."""
         written = super().to_internal_value(data)
-        if not written.strip():
-            return {}
         try:
             found = json.loads(written)
         except (ValueError, RecursionError):

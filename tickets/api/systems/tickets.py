@@ -39,7 +39,11 @@ class ProjectTickets(kit.ResourceView):
         text = lookup.wanted_text(request, "q")
         links = lookup.usable_links(self.actor).filter(project=project).order_by("name", "pk")
         limit = min(_MOST, wanted.skip + wanted.top)
-        answers = asking.ask_all(list(links), lambda tracker: _search(tracker, text, limit))
+        answers = asking.ask_all(
+            list(links),
+            lambda tracker: _search(tracker, text, limit),
+            seconds=asking.PATIENCE,
+        )
         found = _interleaved([(one.link, ticket) for ticket in one.value or ()] for one in answers)
         part = found[wanted.skip : wanted.skip + wanted.top]
         failed = [
