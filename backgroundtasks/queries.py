@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from copy import copy
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from backgroundtasks.lifecycle import store
 from backgroundtasks.models import (
     Account,
     Attempt,
+    Edition,
     Labelled,
     Message,
     Queue,
@@ -38,7 +40,6 @@ from backgroundtasks.states import FINAL, HELD, STANDING, State, sql_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from datetime import datetime
 
     from django.contrib.auth.models import User
 
@@ -237,6 +238,27 @@ def get_schedule(actor: Actor, task_id: UUID) -> Schedule:
     if schedule is None:
         raise exceptions.ScheduleNotFound(task_id)
     return schedule
+
+
+def editions_of(schedule: Schedule) -> list[tuple[datetime, Schedule]]:
+    """
+    Return what a visible schedule was before each edit: `(until, schedule)`, oldest first.
+
+    They are not to be saved: secrets are masked.
+    """
+    found = Edition.objects.filter(task_id=schedule.pk).order_by("until")
+    return [(edition.until, _as_it_was(schedule, edition.values)) for edition in found]
+
+
+def _as_it_was(schedule: Schedule, values: dict[str, Any]) -> Schedule:
+    was, was.task = copy(schedule), copy(schedule.task)
+    was.task.title, was.task.parameters = values["title"], values["parameters"]
+    for name in ("expression", "max_runs", "generation"):
+        setattr(was, name, values[name])
+    for name in ("starts_at", "ends_at", "updated_at"):
+        at = values[name]
+        setattr(was, name, at and datetime.fromisoformat(at))
+    return was
 
 
 def read_rows(sql: str, values: Sequence[Any]) -> list[Any]:

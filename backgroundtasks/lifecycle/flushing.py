@@ -8,7 +8,15 @@ from django.db import connection, transaction
 from django.db.models import DO_NOTHING, Exists, OuterRef
 from django.db.models.functions import Now
 
-from backgroundtasks.models import Attempt, IdempotencyKey, Message, Schedule, Task, TaskStatus
+from backgroundtasks.models import (
+    Attempt,
+    Edition,
+    IdempotencyKey,
+    Message,
+    Schedule,
+    Task,
+    TaskStatus,
+)
 from backgroundtasks.states import FINAL
 
 if TYPE_CHECKING:
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 #: Messages that one transaction of a flush deletes at most.
 _MESSAGES: Final = 2000
 #: What hangs on runs and tasks, and has nothing hanging on itself.
-_HANGING: Final = (Attempt, IdempotencyKey, Message, Schedule, TaskStatus)
+_HANGING: Final = (Attempt, Edition, IdempotencyKey, Message, Schedule, TaskStatus)
 #: Runs that one transaction marks to be flushed.
 _RUNS: Final = 500
 

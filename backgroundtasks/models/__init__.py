@@ -4,6 +4,7 @@ from backgroundtasks.models.access_token import AccessToken, OAuthClient
 from backgroundtasks.models.account import Account, Membership, Role
 from backgroundtasks.models.attempt import Attempt, AttemptOutcome
 from backgroundtasks.models.backup_store import BackupStore, StoreKind
+from backgroundtasks.models.edition import Edition
 from backgroundtasks.models.idempotency_key import IdempotencyKey
 from backgroundtasks.models.labelled import Labelled
 from backgroundtasks.models.message import Level, Message
@@ -19,6 +20,7 @@ __all__ = [
     "Attempt",
     "AttemptOutcome",
     "BackupStore",
+    "Edition",
     "IdempotencyKey",
     "Labelled",
     "Level",

@@ -13,6 +13,7 @@ from backgroundtasks.cron import CronInvalid
 from backgroundtasks.handlers import permissions, registry, secrets, storable
 from backgroundtasks.lifecycle import arrows, flushing
 from backgroundtasks.models import Missed, Overlap, Schedule, ScheduleState, Task, TaskStatus
+from backgroundtasks.operations import editions
 from backgroundtasks.operations.cancel import require_control
 from backgroundtasks.operations.submit import (
     Submission,
@@ -124,6 +125,7 @@ def edit_schedule(
         _check_parameters(actor, task_id, parameters, merge=merge)
     with transaction.atomic():
         schedule = _locked(actor, task_id, "edit its schedule")
+        editions.keep(schedule)
         task = schedule.task
         if title is not None:
             task.title = title[:200]

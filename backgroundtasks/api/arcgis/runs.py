@@ -10,7 +10,7 @@ from backgroundtasks.api.arcgis.access import DEFAULT_ADMINISTRATOR
 from backgroundtasks.api.arcgis.errors import invalid, not_found
 from backgroundtasks.api.arcgis.forms import Field
 from backgroundtasks.api.arcgis.resource import Body, Call, Done, Link, Operation, Resource, facts
-from backgroundtasks.api.arcgis.tasks import identity, show
+from backgroundtasks.api.arcgis.tasks import identity, task_at
 from backgroundtasks.api.arcgis.vocabulary import (
     FAILED,
     RUN_STATUS,
@@ -22,7 +22,8 @@ from backgroundtasks.api.arcgis.vocabulary import (
 from backgroundtasks.states import FINAL, GOOD, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from backgroundtasks.models import TaskStatus
 
@@ -43,10 +44,10 @@ _OF_UPDATE: Final = (
 
 
 def _list(call: Call) -> Body:
-    task = show(call)
+    task = task_at(call)
     runs = queries.visible_runs_of_task(call.actor, identity(call, "task_id"))
     page = paging.envelope(
-        runs.order_by("-position"), call.given, lambda rows: [run_body(run, task) for run in rows]
+        runs.order_by("-position"), call.given, lambda rows: [_body(run, task) for run in rows]
     )
     # Another class of the vendor's clients looks for them under this name.
     return {**page, "runs": page["result"]}
@@ -64,7 +65,12 @@ def _listed(call: Call, body: Body) -> Sequence[Link]:
 
 
 def _show(call: Call) -> Body:
-    return run_body(_run(call), show(call))
+    return _body(_run(call), task_at(call))
+
+
+def _body(run: TaskStatus, task: Callable[[datetime | None], Body]) -> Body:
+    """Return a run with its task as that was when it began."""
+    return run_body(run, task(run.started_at or run.finished_at))
 
 
 def _title(call: Call, body: Body) -> str:

@@ -27,7 +27,7 @@ from backgroundtasks.exceptions import ScheduleNotFound
 from backgroundtasks.handlers import registry, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from backgroundtasks.models import Schedule
@@ -132,15 +132,33 @@ def show(call: Call) -> Body:
     Raises:
         Problem: it is unknown, deleted or invisible.
     """
+    return task_at(call)(None)
+
+
+def task_at(call: Call) -> Callable[[datetime | None], Body]:
+    """
+    Return a function that shows the task of the path as it was at a moment; None: as it is.
+
+    Raises:
+        Problem: it is unknown, deleted or invisible.
+    """
     task_id = identity(call, "task_id")
     try:
-        return task_body(queries.get_schedule(call.actor, task_id))
+        schedule = queries.get_schedule(call.actor, task_id)
     except ScheduleNotFound:
-        task = queries.find_tasks(call.actor, task_id).select_related("owner").first()
-        # What is left of a deleted one are its runs, until they are flushed.
-        if task is None or task.pk != task_id or task.origin == operations.SCHEDULE:
-            raise not_found() from None
-        return single_task_body(task)
+        single = _single(call, task_id)
+        return lambda _at: single
+    now = task_body(schedule)
+    earlier = [(until, task_body(was)) for until, was in queries.editions_of(schedule)]
+    return lambda at: next((was for until, was in earlier if at is not None and at < until), now)
+
+
+def _single(call: Call, task_id: UUID) -> Body:
+    task = queries.find_tasks(call.actor, task_id).select_related("owner").first()
+    # What is left of a deleted one are its runs, until they are flushed.
+    if task is None or task.pk != task_id or task.origin == operations.SCHEDULE:
+        raise not_found() from None
+    return single_task_body(task)
 
 
 def _title(call: Call, body: Body) -> str:

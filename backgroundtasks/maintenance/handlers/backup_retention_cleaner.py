@@ -42,7 +42,7 @@ class BackupRetentionCleaner(TaskHandler):
             except (MaintenanceError, exceptions.SecretUnreadable) as error:
                 # One store that is away keeps no other from being cleaned.
                 warnings.append(f"{known.name}: {error}")
-        context.progress(len(removed), len(removed))
+        context.progress(len(removed), len(removed), "Backups past their retention are removed.")
         return Outcome({"removed": removed}, warnings)
 
     @staticmethod

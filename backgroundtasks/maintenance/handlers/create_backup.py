@@ -131,7 +131,7 @@ class CreateBackup(TaskHandler):
             raise TaskFailed(f"There is a backup {error} already.", temporary=True) from None
         except OSError as error:
             raise TaskFailed(f"The backup cannot be written: {error.strerror or error}.") from None
-        progress.end()
+        progress.end(f"Backup {made.name} has been created and verified.")
         until = wish.retention_date
         return Outcome(
             {
@@ -165,9 +165,9 @@ class _Progress:
         self._context.progress(self._done, self._total)
         self._context.checkpoint(safe=True)
 
-    def end(self) -> None:
+    def end(self, text: str) -> None:
         """Say that what was done is all there was."""
-        self._context.progress(self._done, self._done)
+        self._context.progress(self._done, self._done, text)
 
 
 def _kept_for(parameters: Mapping[str, Any]) -> timedelta | None:

@@ -45,12 +45,13 @@ class CreateHealthCheckReports(TaskHandler):
         """Make all checks."""
         made_at = clock.now()
         found = health.findings()
-        context.progress(len(found), len(found))
+        name, worst = f"{parameters['name']}-{made_at:%Y-%m-%d-%H-%M-%S}", health.worst(found)
+        context.progress(len(found), len(found), f"Report {name} has been created: {worst}.")
         return Outcome(
             {
-                "name": f"{parameters['name']}-{made_at:%Y-%m-%d-%H-%M-%S}",
+                "name": name,
                 "made_at": made_at.isoformat(timespec="seconds"),
-                "result": health.worst(found),
+                "result": worst,
                 "checks": [asdict(finding) for finding in found],
             },
             [

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from backgroundtasks import clock, operations, queries
 from backgroundtasks.api.arcgis.vocabulary import RUN_STATUS
-from backgroundtasks.models import Message, Schedule, TaskStatus
+from backgroundtasks.lifecycle import flushing
+from backgroundtasks.models import Edition, Message, Schedule, TaskStatus
 from backgroundtasks.states import FINAL, GOOD, HELD, State
 from tests.support import factories
 from tests.support.arcgis import TASKS, Script, code, made, system
@@ -114,6 +115,48 @@ class TestRun:
             assert code(script.post(f"{other}/{operation}", status="failed")) == 404
         assert code(script.get(f"{runs}/{'0' * 32}")) == 404
         assert code(script.get(f"{runs}/x")) == 404
+
+
+class TestItsTask:
+    def test_is_what_it_was_when_the_run_began(self, script: Script, runs: str) -> None:
+        task = runs.removesuffix("/runs")
+        before = script.get(task)
+        first = stored(script, State.SUCCEEDED, text="Done.")
+        script.post(f"{task}/update", title="b", hour="5", parameters='{"passcode": "another-one"}')
+        between = script.get(task)
+        second = stored(script, State.RUNNING)
+        script.post(f"{task}/update", title="c", endDate=4_102_444_800_000)
+        third = stored(script)
+
+        after = script.get(task)
+        listed = {one["runId"]: one["task"] for one in script.get(runs)["result"]}
+
+        assert after["title"] == "c"
+        for run, shown in ((first, before), (second, between), (third, after)):
+            # When it fires next is no past.
+            expected = {name: one for name, one in shown.items() if name != "nextStart"}
+            alone = script.get(f"{runs}/{run.pk.hex}")["task"]
+            assert alone == listed[run.pk.hex]
+            assert {name: alone[name] for name in expected} == expected
+
+    def test_keeps_nothing_that_no_run_shows(self, script: Script, runs: str) -> None:
+        task = runs.removesuffix("/runs")
+        script.post(f"{task}/update", title="b")
+        assert not Edition.objects.exists()
+        run = stored(script, State.SUCCEEDED)
+        script.post(f"{task}/update", title="c")
+        assert "open-sesame" not in str(Edition.objects.get().values)
+        assert "$sealed" not in str(Edition.objects.get().values)
+
+        script.post(f"{runs}/{run.pk.hex}/delete")
+        stored(script, State.SUCCEEDED)
+        script.post(f"{task}/update", title="d")
+
+        assert [one.values["title"] for one in Edition.objects.all()] == ["c"]
+        script.post(f"{task}/delete")
+        TaskStatus.objects.update(expires_at=clock.now())
+        flushing.flush()
+        assert not Edition.objects.exists()
 
 
 class TestUpdate:

@@ -86,7 +86,10 @@ class TestBackupRetentionCleaner:
         ]
 
     def test_an_empty_store_is_fine(self, installation: Path) -> None:
-        assert perform(BackupRetentionCleaner, {}).state == State.SUCCEEDED
+        run = perform(BackupRetentionCleaner, {})
+
+        assert run.state == State.SUCCEEDED
+        assert run.progress == (0, 0, "Backups past their retention are removed.")
 
 
 class TestCleanGPJobs:
@@ -144,6 +147,8 @@ class TestCreateHealthCheckReports:
 
         assert run.result["result"] == "passed", run.result
         assert run.result["name"].startswith("weekly-2")
+        assert run.progress is not None
+        assert run.progress[2] == f"Report {run.result['name']} has been created: passed."
         assert {check["name"]: check["text"] for check in run.result["checks"]}["backups"] == (
             "The newest is nightly."
         )

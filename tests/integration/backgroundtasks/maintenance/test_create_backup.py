@@ -58,11 +58,12 @@ class TestMaking:
         assert listed.size == stores.get().size(listed.name)
         assert unreadable == []
 
-    def test_progress_is_in_bytes_and_ends_full(self, installation: Path) -> None:
+    def test_progress_is_in_bytes_and_ends_full_with_a_sentence(self, installation: Path) -> None:
         run = perform(CreateBackup, WISH)
 
         assert run.progress is not None
         assert run.progress[0] == run.progress[1] > 10_000
+        assert run.progress[2] == f"Backup {run.result['name']} has been created and verified."
 
     def test_a_cancelled_one_leaves_nothing(self, installation: Path) -> None:
         run = perform(CreateBackup, WISH, cancel_after=1)
