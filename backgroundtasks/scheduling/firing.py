@@ -8,9 +8,9 @@ the run's due time is unique for its task: any number of keepers may do this at 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
@@ -91,8 +91,32 @@ def _fire(ids: Collection[UUID]) -> int:
             if run is not None:
                 runs.append(run)
         creation.create(_new(runs))
-        Schedule.objects.bulk_update(due, _MOVED)
+        _store(due)
     return len(due)
+
+
+def _store(moved: Collection[Schedule]) -> None:
+    """
+    Store what moving schedules on has changed: one prepared statement, sent for each.
+
+    `bulk_update` writes a condition for each column of each row, which takes longer than all else.
+    """
+    meta = Schedule._meta  # noqa: SLF001 - documented
+    fields: list[Any] = [meta.get_field(name) for name in (*_MOVED, meta.pk.name)]
+    columns = [field.column for field in fields]
+    changes = ", ".join(f"{column} = %s" for column in columns[:-1])
+    sql = f"UPDATE {meta.db_table} SET {changes} WHERE {columns[-1]} = %s"  # noqa: S608 - our own names
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql,
+            [
+                [
+                    field.get_db_prep_save(getattr(schedule, field.attname), connection)
+                    for field in fields
+                ]
+                for schedule in moved
+            ],
+        )
 
 
 def _take_turn(schedule: Schedule, unfinished: frozenset[UUID]) -> TaskStatus | None:

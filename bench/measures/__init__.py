@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bench.measures.backups import backups
+from bench.measures.cleaning import cleaning
 from bench.measures.dialects import dialects
 from bench.measures.engine import engine
 from bench.measures.http import http
@@ -12,6 +14,7 @@ from bench.measures.pages import pages
 from bench.measures.progress import progress
 from bench.measures.reindex import reindex
 from bench.measures.samples import samples
+from bench.measures.schedules import schedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,4 +31,7 @@ MEASURES: Final[dict[str, Callable[[Bench], Iterator[Line]]]] = {
     "reindex": reindex,
     "samples": samples,
     "list": pages,
+    "backup": backups,
+    "cleaning": cleaning,
+    "schedules": schedules,
 }

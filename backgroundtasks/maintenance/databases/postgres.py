@@ -66,14 +66,14 @@ class Postgres:
     @contextmanager
     def copy(self, folder: Path, told: Callable[[int], None]) -> Iterator[_Copy]:
         """Let pg_dump read the snapshot in which we count, and give what it writes."""
-        program = _program("pg_dump")
+        tool = program("pg_dump")
         with closing(_separate()) as own, own.cursor() as cursor:
             own.set_autocommit(False)
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             cursor.execute("SELECT pg_export_snapshot(), current_schema()")
             snapshot, schema = cursor.fetchone()
             words = [
-                program,
+                tool,
                 "--format=custom",
                 "--compress=0",
                 "--no-owner",
@@ -84,7 +84,7 @@ class Postgres:
             ]
             with tempfile.TemporaryFile() as errors:
                 process = subprocess.Popen(
-                    words, env=_environment(), stdout=subprocess.PIPE, stderr=errors
+                    words, env=environment(), stdout=subprocess.PIPE, stderr=errors
                 )
                 try:
                     tables = _counts(own)
@@ -100,10 +100,10 @@ class Postgres:
 
     def try_staged(self, staged: Path, tables: dict[str, int]) -> None:
         """Let pg_restore read the table of contents."""
-        program = _program("pg_restore")
+        tool = program("pg_restore")
         with tempfile.TemporaryFile() as errors:
             listed = subprocess.run(
-                [program, "--list", str(staged)],
+                [tool, "--list", str(staged)],
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 check=False,
@@ -158,7 +158,7 @@ class Postgres:
 
     def put(self, staged: Path) -> None:
         """Make the schema anew, all in one transaction of pg_restore's."""
-        program = _program("pg_restore")
+        tool = program("pg_restore")
         with connection.cursor() as cursor:
             schema = _aside(cursor)
             if schema is None:
@@ -166,17 +166,17 @@ class Postgres:
             cursor.execute(f"DROP SCHEMA IF EXISTS {connection.ops.quote_name(schema)} CASCADE")
         connection.close()
         words = [
-            program,
+            tool,
             "--single-transaction",
             "--exit-on-error",
             "--no-owner",
             "--no-privileges",
             "--no-password",
-            f"--dbname={_environment()['PGDATABASE']}",
+            f"--dbname={environment()['PGDATABASE']}",
             str(staged),
         ]
         with tempfile.TemporaryFile() as errors:
-            done = subprocess.run(words, env=_environment(), stderr=errors, check=False)
+            done = subprocess.run(words, env=environment(), stderr=errors, check=False)
             if done.returncode:
                 raise ToolFailed(f"pg_restore failed: {_last_line(errors)}")
         with connection.cursor() as cursor:
@@ -236,7 +236,7 @@ def _migrations(of: BaseDatabaseWrapper) -> list[str]:
         return sorted(name for (name,) in cursor.fetchall())
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """
     Return the path of a program that is at least as new as the server.
 
@@ -277,7 +277,7 @@ def _number(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the environment that leads libpq's programs to our database."""
     parameters = {
         name: str(value)

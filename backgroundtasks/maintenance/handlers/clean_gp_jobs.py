@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ _REST: Final = 0.1
 #: Seconds that a batch should take, and the runs that it may have.
 _AIM: Final = 0.05
 _LEAST, _MOST = 100, 1000
+#: Batches after which SQLite's log is copied: several change the same pages.
+_BATCHES: Final = 4
 
 
 class CleanGPJobs(TaskHandler):
@@ -39,17 +42,20 @@ class CleanGPJobs(TaskHandler):
     def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
         """Delete batch after batch."""
         flushed, size = 0, _LEAST
-        while True:
-            began = time.monotonic()
-            batch = flushing.flush(size)
-            if not batch:
-                break
-            flushed += batch
-            took = time.monotonic() - began
-            # A batch that had to wait, or was long, is followed by a smaller one.
-            size = max(_LEAST, min(_MOST, int(size * min(2.0, _AIM / max(took, 0.001)))))
-            context.progress(flushed, text="Cleaning")
-            context.checkpoint(safe=True)
-            time.sleep(took * _REST)
+        with flushing.own_checkpoints() as checkpoint:
+            for number in itertools.count(1):
+                began = time.monotonic()
+                batch = flushing.flush(size)
+                if not batch:
+                    break
+                flushed += batch
+                took = time.monotonic() - began
+                if number % _BATCHES == 0:
+                    checkpoint()  # others write meanwhile
+                # A batch that had to wait, or was long, is followed by a smaller one.
+                size = max(_LEAST, min(_MOST, int(size * min(2.0, _AIM / max(took, 0.001)))))
+                context.progress(flushed, text="Cleaning")
+                context.checkpoint(safe=True)
+                time.sleep(took * _REST)
         context.progress(flushed, flushed, "GP Jobs have been cleaned.")
         return Outcome({"runs": flushed})

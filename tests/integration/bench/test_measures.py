@@ -31,6 +31,9 @@ FOUND = {
     "reindex": ["Reindex"],
     "samples": ["GenerateTestProject"],
     "list": ["first page of", "page 1,000 of"],
+    "backup": ["until it is written", "until it is read back", "restore, with"],
+    "cleaning": ["CleanGPJobs", "one submission meanwhile"],
+    "schedules": ["none due", "due at once, until the last is done"],
 }
 
 

@@ -1,0 +1,73 @@
+"""Backup and restore beside the raw stages that they are made of: copy, zstd, AES-GCM."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from bench.installation import OURS, STOCK, installed
+from bench.rounds import interleaved
+from bench.table import Goal, Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bench.context import Bench
+
+_MEGABYTE = 1_000_000
+_GOAL = 0.9
+
+
+def backups(bench: Bench) -> Iterator[Line]:
+    """Yield megabytes of database a second, ours beside the slowest raw stage."""
+    with ExitStack() as stack:
+        # A database of its own: a restore wants nobody else to be connected.
+        installation = stack.enter_context(installed(bench.vendor))
+        with installation.side(OURS) as ours:
+            size = ours("bench.upkeep.fill_for_backup", runs=bench.some(100_000, 2_000))
+        # Both sides' tables are in it: only these settings know all their migrations.
+        ours = stack.enter_context(installation.side(STOCK))
+        size /= _MEGABYTE
+        found: dict[str, list[Any]] = interleaved(
+            {
+                "raw": lambda: ours("bench.upkeep.raw_stages"),
+                "made": lambda: ours("bench.upkeep.back_up"),
+            },
+            bench.rounds,
+        )
+        raw = found["raw"]
+        name = found["made"][-1]["name"]
+        put = interleaved({"put": lambda: float(ours("bench.upkeep.put_back", name=name))}, 1)[
+            "put"
+        ]
+    slowest = [max(stage["copy"], stage["zstd"], stage["aes"]) for stage in raw]
+    yield Line(
+        f"backup of {size:,.0f} MB, until it is written",
+        bench.vendor,
+        "MB/s",
+        [size / made["written"] for made in found["made"]],
+        [size / seconds for seconds in slowest],
+        f"slowest of {_stages(raw[0], 'copy', 'zstd', 'aes')}",
+        [Goal(">=", _GOAL)],
+    )
+    yield Line(
+        "and until it is read back",
+        bench.vendor,
+        "MB/s",
+        [size / made["all"] for made in found["made"]],
+        [size / seconds for seconds in slowest],
+        "likewise",
+    )
+    back = [max(stage["put"], stage["unzstd"], stage["aes"]) for stage in raw]
+    yield Line(
+        "restore, with what is set aside",
+        bench.vendor,
+        "MB/s",
+        [size / seconds for seconds in put],
+        [size / seconds for seconds in back[:1]],
+        f"slowest of {_stages(raw[0], 'put', 'unzstd', 'aes')}",
+    )
+
+
+def _stages(stage: dict[str, float], *names: str) -> str:
+    return ", ".join(f"{name} {stage[name]:.2g} s" for name in names)
