@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -112,7 +113,8 @@ class TestRunning:
             for schedule in Schedule.objects.all():
                 operations.run_schedule_now(actor, schedule.pk)
         else:
-            Schedule.objects.update(next_at=clock.now())
+            # A moment ago: SQLite's clock has no microseconds.
+            Schedule.objects.update(next_at=clock.now() - timedelta(seconds=1))
             assert scheduling.fire_due() == 2
 
         while Drainer(["default"], stop_flag=_NeverStopped()).drain():  # type: ignore[arg-type]
