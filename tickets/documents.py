@@ -175,8 +175,10 @@ class Nodes(documents.DocumentSource):
         self, request: HttpRequest, ids: Collection[UUID]
     ) -> Mapping[UUID, dict[str, Any]]:
         """Return nodes as their resource does."""
-        nodes = ResultNode.objects.filter(
-            pk__in=ids, run__in=lookup.visible_runs(lookup.actor(request)).values("pk")
+        nodes = lookup.with_incidents(
+            ResultNode.objects.filter(
+                pk__in=ids, run__in=lookup.visible_runs(lookup.actor(request)).values("pk")
+            )
         )
         return {row.pk: representations.node(request, row, frozenset()) for row in nodes}
 

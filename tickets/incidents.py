@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from uuid import UUID
 
+    from django.db.models import QuerySet
+
 
 class IncidentGone(Exception):
     """Somebody removed the incident meanwhile."""
@@ -95,9 +97,9 @@ def remove(incident_id: UUID) -> None:
     removal.finish(removal.remove(Incident.objects.filter(pk=incident_id)))
 
 
-def forget_tickets(tickets: Any) -> None:
-    """Remove references to tickets; the incidents stay."""
-    with transaction.atomic():
-        ids = list(tickets.values_list("incident_id", flat=True).distinct())
-        ExternalTicket.objects.filter(pk__in=tickets.values("pk")).delete()
-        documents.index(Incident, ids)
+def forget_tickets(tickets: QuerySet[ExternalTicket]) -> None:
+    """Remove references to tickets, in short transactions; the incidents stay."""
+    while batch := dict(tickets.order_by().values_list("pk", "incident_id")[: removal.BATCH]):
+        with transaction.atomic():
+            removal.finish(removal.remove(ExternalTicket.objects.filter(pk__in=list(batch))))
+            documents.index(Incident, set(batch.values()))

@@ -14,13 +14,24 @@ if TYPE_CHECKING:
     from django.db.models import Model
 
 
+class ProjectGone(Exception):
+    """The project was removed meanwhile."""
+
+    def __init__(self, project_id: UUID) -> None:
+        super().__init__(f"The project {project_id} does not exist.")
+
+
 def next_number(model: type[Model], project_id: UUID) -> int:
     """
     Return the number of the project's next row of the model, from 1.
 
     Within a transaction: whoever asks for the same project waits until its end.
+
+    Raises:
+        ProjectGone: somebody removed it.
     """
-    hold_project(project_id)
+    if not hold_project(project_id):
+        raise ProjectGone(project_id)
     rows = model._default_manager.filter(project_id=project_id)  # noqa: SLF001 - Django's public name for it
     highest: int | None = rows.aggregate(highest=Max("number"))["highest"]
     return (highest or 0) + 1

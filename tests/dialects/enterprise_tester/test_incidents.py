@@ -6,12 +6,15 @@ import json
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from backgroundtasks.handlers.testing import perform
 from backgroundtasks.models import Account
 from indexing import documents
+from indexing.handlers.reindex import Reindex
 from tests.support import factories
 from tests.support.http import Caller
 from tests.support.projects import (
@@ -230,7 +233,8 @@ def test_a_list_shows_what_trackers_have_in_a_constant_number_of_queries(
         "/api/incidents?$expand=Project,Status,Priority,Comments,"
         "ExternalSystemLinks,ExternalKeys,ExternalTickets"
     )
-    ticket = ExternalTicketFactory.create(link__project=project)
+    url = "/admin/tickets/builtinticket/1/change/"
+    ticket = ExternalTicketFactory.create(link__project=project, url=url)
     caller.get(path)
     with django_assert_num_queries(6) as few:
         caller.get(path)
@@ -245,6 +249,7 @@ def test_a_list_shows_what_trackers_have_in_a_constant_number_of_queries(
     assert shown["ExternalKeys"] == ticket.key
     assert shown["ExternalSystemLinks"][0]["Name"] == ticket.link.name
     assert shown["ExternalTickets"][0]["Key"] == ticket.key
+    assert shown["ExternalTickets"][0]["Url"] == f"{HOST}/admin/tickets/builtinticket/1/change/"
 
 
 def test_are_found_by_words_status_and_what_they_were_found_by(
@@ -375,3 +380,34 @@ def test_a_new_project_has_its_picklists(caller: Caller) -> None:
     assert PicklistItem.objects.filter(picklist=Picklist.PRIORITY).count() == len(
         found["Priorities"]
     )
+
+
+def test_a_reindex_finds_incidents_with_their_keys_and_relationships_again(
+    caller: Caller, project: Project
+) -> None:
+    ticket = ExternalTicketFactory.create(link__project=project)
+    step = StepResultFactory.create(run__assignment__script__project=project)
+    sent = {"IncidentId": str(ticket.incident_id)}
+    caller.post(f"/api/stepresult/{step.pk}/incidents", sent)
+
+    perform(Reindex, {}, account_id=project.account_id)
+
+    for tql in (
+        f"Key = '{ticket.key}'",
+        f"Text ~ '{ticket.key}'",
+        "EntityType = Incident AND Relationships IN { RelatedToEntityType = ScriptRun }",
+    ):
+        found = body(caller.get(f"/api/search?{urlencode({'tql': tql})}"))
+        assert [one["Id"] for one in found["Items"]] == [str(ticket.incident_id)], tql
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+def test_a_text_that_no_database_stores_is_refused(
+    caller: Caller, project: Project, text: str
+) -> None:
+    sent = {"Summary": text, "ProjectId": str(project.pk), "Comments": [{"Comment": text}]}
+
+    answer = caller.post("/api/incidents", sent)
+
+    assert answer.status_code in {400, 403}, answer.content
+    assert not Incident.objects.exists()

@@ -89,12 +89,12 @@ def comment(row: IncidentComment) -> dict[str, Any]:
     }
 
 
-def external_ticket(row: ExternalTicket) -> dict[str, Any]:
+def external_ticket(request: HttpRequest, row: ExternalTicket) -> dict[str, Any]:
     """Return how a tracker's ticket stands beside its incident; ours, the vendor has none."""
     return {
         "Id": row.ticket_id,
         "Key": row.key or None,
-        "Url": row.url or None,
+        "Url": kit.absolute(request, row.url) or None,
         "Summary": row.summary or None,
         "Status": row.status or None,
         "AssignedTo": row.assignee or None,
@@ -141,7 +141,8 @@ def _external(
         }
     if "ExternalTickets" in expands:
         found["ExternalTickets"] = {
-            pk: [external_ticket(ticket) for ticket in some] for pk, some in tickets.items()
+            pk: [external_ticket(request, ticket) for ticket in some]
+            for pk, some in tickets.items()
         }
     if "ExternalSystemLinks" in expands:
         ids = {ticket.link_id for some in tickets.values() for ticket in some if ticket.link_id}

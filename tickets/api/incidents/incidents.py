@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 
 from backgroundtasks.api import kit
-from tickets import incidents
+from tickets import incidents, numbering
 from tickets.api import collection, lookup
 from tickets.api.incidents import bodies
 from tickets.api.incidents.serializers import IncidentChange, IncidentWrite
@@ -73,9 +73,12 @@ class Incidents(kit.ResourceView):
         project = lookup.require(lookup.projects(self.actor), given["ProjectId"], "project")
         row = Incident(account=self.actor.account, project=project)
         _fill(self.actor, row, given)
-        with transaction.atomic():
-            incidents.create(row, self.actor.user.pk)
-            _comment(self.actor, row, given)
+        try:
+            with transaction.atomic():
+                incidents.create(row, self.actor.user.pk)
+                _comment(self.actor, row, given)
+        except numbering.ProjectGone as error:
+            raise kit.Refused(str(error)) from None
         [body] = bodies.incidents(request, [_row(self.actor, row.pk)])
         return kit.Response(body, 200, headers={"Location": body["Self"]})
 

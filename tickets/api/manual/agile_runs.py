@@ -82,7 +82,10 @@ class AgileRuns(kit.ResourceView):
             "execution package",
         )
         row = AgileRun(account=self.actor.account, package=package, project=package.project)
-        _save(self.actor, row, given)
+        try:
+            _save(self.actor, row, given)
+        except numbering.ProjectGone as error:
+            raise kit.Refused(str(error)) from None
         [body] = bodies.agile_runs(request, [row])
         return kit.Response(body, 201, headers={"Location": body["Self"]})
 

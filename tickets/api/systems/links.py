@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 
 from backgroundtasks.api import kit
-from tickets import connections, incidents
+from tickets import connections, incidents, removal
 from tickets.api import collection, lookup
 from tickets.api.systems import bodies
 from tickets.api.systems.keeping import keeps_references
@@ -85,11 +85,9 @@ class ExternalSystemLinkById(kit.ResourceView):
     def delete(self, request: Request, link_id: UUID) -> kit.Response:
         """Remove the link; incidents keep the keys of their tickets unless said otherwise."""
         row = _row(self.actor, link_id)
-        kept = keeps_references(request)
-        with transaction.atomic():
-            if not kept:
-                incidents.forget_tickets(ExternalTicket.objects.filter(link=row))
-            row.delete()
+        if not keeps_references(request):
+            incidents.forget_tickets(ExternalTicket.objects.filter(link=row))
+        removal.finish(removal.remove(ExternalSystemLink.objects.filter(pk=row.pk)))
         return kit.Response(status=200)
 
 

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from backgroundtasks.api import kit
 from backgroundtasks.exceptions import SecretUnreadable
-from tickets import connections, external_systems, incidents, trackers
+from tickets import connections, external_systems, incidents, removal, trackers
 from tickets.api import collection, lookup
 from tickets.api.systems import bodies
 from tickets.api.systems.keeping import keeps_references
@@ -116,11 +116,9 @@ class ExternalSystemById(kit.ResourceView):
     def delete(self, request: Request, system_id: UUID) -> kit.Response:
         """Remove the external system with its links; incidents keep their keys unless said otherwise."""
         row = _row(self.actor, system_id)
-        kept = keeps_references(request)
-        with transaction.atomic():
-            if not kept:
-                incidents.forget_tickets(ExternalTicket.objects.filter(external_system=row))
-            row.delete()
+        if not keeps_references(request):
+            incidents.forget_tickets(ExternalTicket.objects.filter(external_system=row))
+        removal.finish(removal.remove(ExternalSystem.objects.filter(pk=row.pk)))
         return kit.Response(status=200)
 
 
