@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 GENERATING: Final = "Generating sample data"
-#: Entities written by one transaction, at least; a run of results is written as a whole.
-BATCH: Final = 1_000
 #: Entities of one project, at most.
 MOST: Final = 10_000_000
 #: Where the history of a project ends that names no other moment: the same data for all time.
@@ -194,7 +192,7 @@ def _fill(context: TaskContext, rows: SampleRows, tally: Tally) -> None:
             continue
         for unit in range(number if here == kind else 0, many):
             make(unit, batch)
-            if batch.entities >= BATCH:
+            if batch.is_full:
                 _write(context, batch, tally, (here, unit + 1))
                 batch = Batch()
     _write(context, batch, tally, (len(rows.units), 0))

@@ -67,6 +67,9 @@ _MODELS: Final[tuple[type[Model], ...]] = (
 )
 _COLUMNS: Final = {model: Columns(model) for model in _MODELS}
 _INCIDENTS: Final = (Picklist.INCIDENT_STATUS, Picklist.INCIDENT_TYPE, Picklist.PRIORITY)
+#: Rows of a batch, and documents; a run of results is written as a whole.
+MOST_ROWS: Final = 1_000
+MOST_DOCUMENTS: Final = 400
 #: Test cases of a run that are looked at for a failure that an incident could be about.
 _LOOKED_AT: Final = 100
 
@@ -77,6 +80,7 @@ class Batch:
     def __init__(self) -> None:
         #: What the size counts: all but the links of incidents.
         self.entities = 0
+        self._documents = 0
         self._rows: dict[type[Model], list[Row]] = defaultdict(list)
         self._found: dict[type[Model], list[UUID]] = defaultdict(list)
 
@@ -94,6 +98,12 @@ class Batch:
         """Let an entity be found once all is written."""
         if documents.knows(model):
             self._found[model].append(UUID(identity))
+            self._documents += 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is as much as one transaction should write: a few tens of milliseconds."""
+        return self.entities >= MOST_ROWS or self._documents >= MOST_DOCUMENTS
 
     def write(self) -> None:
         """Write all of it, in the caller's transaction."""

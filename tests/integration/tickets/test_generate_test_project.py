@@ -142,7 +142,7 @@ class TestGenerateTestProject:
     def test_nobody_sees_it_before_it_is_complete(
         self, actor: Actor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(generate_test_project, "BATCH", 50)
+        monkeypatch.setattr("tickets.samples.rows.MOST_ROWS", 50)
 
         run = perform(GenerateTestProject, SMALL, account_id=actor.account.pk, stop_after=4)
 
@@ -159,7 +159,7 @@ class TestGenerateTestProject:
         generated(actor, run_id, Name="A")
         whole = rows_of_projects()
         Project.objects.all().delete()
-        monkeypatch.setattr(generate_test_project, "BATCH", 50)
+        monkeypatch.setattr("tickets.samples.rows.MOST_ROWS", 50)
         values: dict[str, Any] = {
             "user": actor.user,
             "account_id": actor.account.pk,
@@ -180,7 +180,7 @@ class TestGenerateTestProject:
     def test_leaves_nothing_when_it_is_cancelled(
         self, actor: Actor, monkeypatch: pytest.MonkeyPatch, passed: int
     ) -> None:
-        monkeypatch.setattr(generate_test_project, "BATCH", 50)
+        monkeypatch.setattr("tickets.samples.rows.MOST_ROWS", 50)
 
         run = perform(GenerateTestProject, SMALL, account_id=actor.account.pk, cancel_after=passed)
 
