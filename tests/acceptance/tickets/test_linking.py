@@ -1,0 +1,267 @@
+"""Failing tests are linked with a real Roundup, whatever is stopped or killed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from backgroundtasks import clock, operations
+from backgroundtasks.models import Attempt, TaskStatus
+from backgroundtasks.states import FINAL, State
+from tests.support import factories
+from tests.support.http import Server, token
+from tests.support.linking import Bench
+from tests.support.projects import ExternalSystemFactory, IncidentFactory
+from tests.support.reports import report
+from tests.support.trackers.gate import Gate
+from tests.support.trackers.roundup import PASSWORD, USER, RoundupPlace, RoundupServer
+from tests.support.waiting import wait_for
+from tests.support.workers import WorkerCommand, kill
+from tickets import credentials
+from tickets.models import (
+    Backlink,
+    ExternalSystemLink,
+    ExternalTicket,
+    Incident,
+    StepResultIncident,
+    TicketWriter,
+)
+from tickets.trackers import Change
+
+#: A run waits for it, so that the gate can be shut before a worker begins.
+LATER = timedelta(days=1)
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def near(monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path) -> None:
+    """Let this process and those that it starts reach what runs on this machine."""
+    monkeypatch.setenv("TASKCENTER_TRACKER_HTTP", "on")
+    monkeypatch.setenv("TASKCENTER_TRACKER_NETWORKS", "127.0.0.0/8")
+    monkeypatch.setenv("TASKCENTER_FILES_DIR", str(tmp_path / "files"))
+    settings.TICKETS = {
+        **settings.TICKETS,
+        "TRACKER_HTTP": True,
+        "TRACKER_NETWORKS": ["127.0.0.0/8"],
+    }
+
+
+@pytest.fixture
+def roundup(tmp_path: Path) -> Iterator[RoundupPlace]:
+    server = RoundupServer(tmp_path / "roundup")
+    yield RoundupPlace(server)
+    server.stop()
+
+
+class TestKilledAnywhere:
+    """SIGKILL for the worker while a request of its stands at the gate."""
+
+    @pytest.fixture
+    def gate(self, roundup: RoundupPlace) -> Iterator[Gate]:
+        with Gate(roundup.server.url) as gate:
+            yield gate
+
+    @pytest.fixture
+    def bench(self, gate: Gate) -> Bench:
+        bench = Bench()
+        system = ExternalSystemFactory.build(
+            account=bench.actor.account, kind="roundup", base_url=gate.url, user_name=USER
+        )
+        credentials.keep(system, PASSWORD)
+        system.save()
+        bench.link.delete()
+        bench.link = bench.linked("", external_system=system)
+        return bench
+
+    def killed_at(
+        self, request: str, when: str, gate: Gate, command: WorkerCommand, start: Any
+    ) -> TaskStatus:
+        """Start a task, kill its worker where the gate is shut, and return the run at its end."""
+        killed = {worker.pid for worker in command.workers()}
+        submitted = start()
+        gate.shut(request, after=when == "after")
+        TaskStatus.objects.filter(pk=submitted.run_id).update(run_after=clock.now())
+        assert gate.reached.wait(60), f"nobody asked {request}"
+        for pid in killed:
+            kill(pid)
+        gate.open()
+        # The dead worker's right to write is given up in time; no need to wait for that here.
+        TicketWriter.objects.all().delete()
+
+        def ended() -> bool:
+            TaskStatus.objects.filter(state=State.SCHEDULED).update(run_after=clock.now())
+            return TaskStatus.objects.get(pk=submitted.run_id).state in FINAL
+
+        wait_for(ended, f"the run killed {when} {request} to end; {command.log()}", limit=90)
+        return TaskStatus.objects.get(pk=submitted.run_id)
+
+    def test_one_incident_one_link_one_way_back(
+        self, roundup: RoundupPlace, gate: Gate, bench: Bench
+    ) -> None:
+        steps = (
+            ("GET /demo/rest/data/issue/", "before"),
+            ("POST /demo/rest/data/msg", "before"),
+            ("POST /demo/rest/data/msg", "after"),
+            ("PATCH /demo/rest/data/issue/", "before"),
+            ("PATCH /demo/rest/data/issue/", "after"),
+        )
+        with WorkerCommand(workers=1) as command:
+            for number, (request, when) in enumerate(steps):
+                ticket = roundup.made(f"Number {number}")
+                failed = bench.step()
+                parameters = {**failed.parameters, "Key": ticket.key}
+
+                def start(parameters: Any = parameters, failed: Any = failed) -> Any:
+                    return operations.submit(
+                        bench.actor,
+                        failed.handler.task_type,
+                        parameters,
+                        run_after=clock.now() + LATER,
+                    )
+
+                run = self.killed_at(request, when, gate, command, start)
+
+                assert run.state == State.SUCCEEDED, run.error
+                outcomes = Attempt.objects.filter(run=run).values_list("outcome", flat=True)
+                assert "died" in outcomes
+                row = ExternalTicket.objects.get(ticket_id=ticket.id)
+                assert row.key == ticket.key
+                assert Incident.objects.filter(summary=ticket.summary).count() == 1
+                links = StepResultIncident.objects.filter(step_result=failed.target.pk)
+                assert links.get().incident_id == row.incident_id
+                assert Backlink.objects.get(ticket=row).state == Backlink.State.MADE
+                [back] = roundup.links(ticket.id)
+                assert back.endswith(f"/api/{failed.path}")
+
+    def test_one_new_ticket(self, roundup: RoundupPlace, gate: Gate, bench: Bench) -> None:
+        incident = IncidentFactory.create(project=bench.project)
+
+        def start() -> Any:
+            return operations.submit(
+                bench.actor,
+                "CreateTicketLink",
+                {"IncidentId": str(incident.pk), "ExternalSystemLinkId": str(bench.link.pk)},
+                run_after=clock.now() + LATER,
+            )
+
+        with WorkerCommand(workers=1) as command:
+            run = self.killed_at("POST /demo/rest/data/issue", "after", gate, command, start)
+
+        assert run.state == State.SUCCEEDED, run.error
+        assert roundup.count(incident.summary) == 1
+        row = ExternalTicket.objects.get()
+        assert (row.incident, row.key) == (incident, "issue1")
+
+
+class TestFromReportToTracker:
+    """A tester's way: report in, failing test found, linked, seen in the tracker, kept in step."""
+
+    @pytest.fixture
+    def api(self) -> Iterator[httpx.Client]:
+        authorization = f"Bearer {token(factories.actor('admin').user)}"
+        with (
+            Server() as server,
+            httpx.Client(
+                base_url=server.url, headers={"Authorization": authorization}, timeout=60
+            ) as client,
+        ):
+            yield client
+
+    def made(self, api: httpx.Client, collection: str, **members: Any) -> Any:
+        answer = api.post(f"/api/{collection}", json=members)
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def started(self, api: httpx.Client, task_type: str, **parameters: str) -> str:
+        body = {"Type": task_type, "Parameters": parameters}
+        answer = api.post("/api/backgroundtasks", json=body)
+        assert answer.status_code == 202, answer.text
+        where: str = answer.json()["Self"]
+        return where
+
+    def done(self, api: httpx.Client, task: str) -> Any:
+        def ended() -> Any:
+            body = api.get(task).json()
+            return body if body["Complete"] or "Error" in body else None
+
+        return wait_for(ended, "the task to end", limit=90)
+
+    def test_with_the_tracker_stopped_and_started_again_in_between(
+        self, api: httpx.Client, roundup: RoundupPlace
+    ) -> None:
+        issue = roundup.made("Case 7 fails at night")
+        project = self.made(api, "projects", Name="Billing")
+        package = self.made(api, "executionpackages", Name="Nightly", ProjectId=project["Id"])
+        test = self.made(api, "automatedtests", Name="Unit tests", ProjectId=project["Id"])
+        assignment = self.made(
+            api, "automatedtestassignments", AutomatedTestId=test["Id"], PackageId=package["Id"]
+        )
+        system = self.made(
+            api,
+            "externalsystems",
+            Name="Roundup",
+            Type="roundup",
+            ConnectionString=roundup.server.url,
+            UserName=USER,
+            Password=PASSWORD,
+        )
+        link = self.made(
+            api,
+            "externalsystemlinks",
+            Name="Billing bugs",
+            ProjectId=project["Id"],
+            ExternalSystemId=system["Id"],
+        )
+        with WorkerCommand(workers=1):
+            results = {"report": ("report.xml", b"".join(report(20)), "text/xml")}
+            upload = api.post(assignment["Links"][0]["Href"], files=results)
+            assert self.done(api, upload.json()["Self"])["Complete"] is True
+            found = api.get("/api/search", params={"tql": "Name ~ case_7 AND Status = Failed"})
+            [node] = found.json()["Items"]
+            ids = dict(zip(("AutomatedTestRunId", "ResultNodeId"), _ids(node["Self"]), strict=True))
+
+            roundup.server.stop()
+            task = self.started(
+                api, "LinkTicketToAutomatedTestRunResultNode", **ids, Key=f"#{issue.id}"
+            )
+            wait_for(
+                lambda: api.get(task).json()["State"] == "scheduled", "an attempt without a tracker"
+            )
+            roundup.server.start()
+            linked = self.done(api, task)
+
+            assert linked["Complete"] is True, linked
+            incident = api.get(linked["Links"][0]["Href"]).json()
+            assert incident["Summary"] == "Case 7 fails at night"
+            assert api.get(node["Self"]).json()["HasIncidents"] is True
+            [back] = roundup.links(issue.id)
+            assert back.endswith(f"/api/automatedtestrun/{'/node/'.join(ids.values())}")
+
+            roundup.tracker().change(issue.id, Change(status=roundup.done_status))
+            api.patch(f"/api/incident/{incident['Id']}", json={"summary": "Case 7 fails"})
+            synced = self.done(
+                api,
+                self.started(api, "SynchronizeExternalSystem", ExternalSystemId=system["Id"]),
+            )
+
+        assert (synced["Pulled"], synced["Pushed"], synced["Failed"]) == (1, 1, 0)
+        seen = roundup.seen(issue.id)
+        assert (seen.summary, seen.status) == ("Case 7 fails", roundup.done_status)
+        after = api.get(f"/api/incident/{incident['Id']}", params={"$expand": "Status"}).json()
+        # The project had the word, with another letter.
+        assert after["Status"]["Name"] == roundup.done_status.capitalize()
+        shown = api.get(f"/api/externalsystemlink/{link['Id']}").json()
+        assert shown["LastSynchronizedAt"] is not None
+        assert ExternalSystemLink.objects.get().problem == ""
+
+
+def _ids(node: str) -> list[str]:
+    """Return the ids of the run and the node in a node's URL."""
+    parts = node.split("/")
+    return [parts[-3], parts[-1]]
