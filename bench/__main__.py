@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from bench.context import bench_on
+from bench.context import Benches
 from bench.installation import postgres_answers
 from bench.measures import MEASURES
 from bench.processes import BenchFailed
@@ -39,12 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = 0
     began = time.monotonic()
     _say(f"{os.cpu_count()} cores, {_busy()}")
+    benches = Benches(rounds=rounds, quick=wanted.quick)
     try:
         for name in wanted.names or MEASURES:
             for vendor in _databases(wanted.database):
                 _say(f"{time.monotonic() - began:4.0f} s  {name} on {vendor} …")
                 try:
-                    with bench_on(vendor, rounds=rounds, quick=wanted.quick) as bench:
+                    with benches.on(vendor) as bench:
                         for line in MEASURES[name](bench):
                             lines.append(line)
                             _say("        " + "  ".join(filter(None, line.cells())))
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     _say(f"{name} on {vendor} failed: {reason}")
     except KeyboardInterrupt:
         failed = 130
+    finally:
+        benches.close()
     print(drawn(lines))
     missed = [line for line in lines if line.met is False]
     print(
@@ -67,7 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
     parser.add_argument("--rounds", type=int, help="of each side; 3, with --quick 1")
-    parser.add_argument("--quick", action="store_true", help="small numbers, one round")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small numbers, one round, one installation for all measures",
+    )
     return parser
 
 

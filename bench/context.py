@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -66,14 +66,41 @@ class Bench:
             yield service
 
 
-@contextmanager
-def bench_on(vendor: str, *, rounds: int, quick: bool) -> Iterator[Bench]:
-    """Yield a fresh installation with both sides."""
-    with (
-        installed(vendor) as installation,
-        installation.side(OURS) as ours,
-        installation.side(STOCK) as stock,
-    ):
-        if quick:
-            installation.processes = 1
-        yield Bench(installation, ours, stock, rounds, quick)
+class Benches:
+    """
+    An installation for each measure; when it has to be quick, one for all of a database.
+
+    Making one takes longer than most measures that have to be quick.
+    """
+
+    def __init__(self, *, rounds: int, quick: bool) -> None:
+        self._rounds = rounds
+        self._quick = quick
+        self._kept: dict[str, Bench] = {}
+        self._stack = ExitStack()
+
+    @contextmanager
+    def on(self, vendor: str) -> Iterator[Bench]:
+        """Yield an installation with both sides."""
+        if not self._quick:
+            with self._made(vendor) as bench:
+                yield bench
+            return
+        if vendor not in self._kept:
+            self._kept[vendor] = self._stack.enter_context(self._made(vendor))
+        yield self._kept[vendor]
+
+    def close(self) -> None:
+        """Remove what was kept."""
+        self._stack.close()
+
+    @contextmanager
+    def _made(self, vendor: str) -> Iterator[Bench]:
+        with (
+            installed(vendor) as installation,
+            installation.side(OURS) as ours,
+            installation.side(STOCK) as stock,
+        ):
+            if self._quick:
+                installation.processes = 1
+            yield Bench(installation, ours, stock, self._rounds, self._quick)
