@@ -14,6 +14,10 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.work"]
 # Fast enough for tests that log in; never outside them.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+# Look for a static file when one is asked for: each of the tests' thousands of clients has
+# middleware of its own, which would look for all of them.
+WHITENOISE_AUTOREFRESH = True
+
 # No test's data need outlive the machine, so on PostgreSQL no commit waits for its disk; libpq
 # reads this in every process that a test starts.
 os.environ.setdefault("PGOPTIONS", "-c synchronous_commit=off")
