@@ -28,6 +28,7 @@ def cleaning(bench: Bench) -> Iterator[Line]:
     quiet: list[float] = bench.ours("bench.ours.submit", task_type="Nothing", count=200)
     meanwhile: list[float] = []
     with bench.installation.side(OURS) as submitter:
+        submitter("bench.ours.may_write")  # it is there before the cleaning begins
 
         def submit() -> None:
             meanwhile.extend(submitter("bench.upkeep.submit_until", flag=str(flag), pause=_PAUSE))
