@@ -36,7 +36,7 @@ _RESUMABLE = (State.PAUSING, State.PAUSED)
 
 
 _SECTIONS: list[tuple[str | None, tuple[str, ...]]] = [
-    (None, ("shown_state", "done", "doing", "failure", "outcome")),
+    (None, ("shown_state", "done", "doing", "failure", "outcome", "remark")),
     ("Messages", ("said",)),
     ("Children", ("parent_run", "started_runs")),
     ("Attempts", ("tried", "interruptions")),

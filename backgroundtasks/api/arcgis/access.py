@@ -12,9 +12,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from backgroundtasks import queries
+from backgroundtasks import exceptions, queries
 from backgroundtasks.api import authentication
-from backgroundtasks.api.arcgis.errors import FORBIDDEN, Problem, TokenInvalid, TokenRequired
+from backgroundtasks.api.arcgis.errors import (
+    CRASHED,
+    FORBIDDEN,
+    Problem,
+    TokenInvalid,
+    TokenRequired,
+)
 from backgroundtasks.api.errors import Unauthenticated
 from backgroundtasks.models.account import SECURITY_AND_INFRASTRUCTURE as _SECURITY
 
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 
     from backgroundtasks.api.arcgis.parameters import Given
     from backgroundtasks.handlers import Actor
+    from backgroundtasks.models import Account
 
 ORIGIN: Final = "arcgis"
 #: Holds the token of whoever signed in to the HTML directory.
@@ -95,6 +102,20 @@ def sent(request: HttpRequest, given: Given) -> str:
     return token
 
 
+def system_account() -> Account:
+    """
+    Return the installation's own account.
+
+    Raises:
+        Problem: nobody has made it yet.
+    """
+    try:
+        return queries.system_account()
+    except exceptions.AccountRefused:
+        text = "The installation has no account of its own yet: start its workers."
+        raise Problem(CRASHED, text) from None
+
+
 def actor(request: HttpRequest, caller: Caller) -> Actor:
     """
     Return the caller in the account that this API is about: the system account.
@@ -107,7 +128,7 @@ def actor(request: HttpRequest, caller: Caller) -> Actor:
     """
     named = request.META.get("HTTP_X_ACCOUNT_ID", "").strip()
     try:
-        account = UUID(named) if named else queries.system_account().pk
+        account = UUID(named) if named else system_account().pk
     except ValueError:
         raise Problem(FORBIDDEN, "X-Account-Id is no id of an account.") from None
     found = queries.actor_of(caller.user, account, origin=ORIGIN)

@@ -264,6 +264,8 @@ def _page(template: str, context: dict[str, Any], status: int = 200) -> HttpResp
     # It holds the token.
     answer["Cache-Control"] = "no-store"
     answer["Referrer-Policy"] = "same-origin"
+    # A refusal is no news to Django's logger, and a crash has its line.
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001 - Django's own flag
     return answer
 
 

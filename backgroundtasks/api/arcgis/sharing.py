@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from backgroundtasks import VERSION, queries
+from backgroundtasks import VERSION
 from backgroundtasks.api.arcgis import access, errors, renderers
 from backgroundtasks.api.arcgis.access import ANY, Caller
 from backgroundtasks.api.arcgis.views import View
@@ -68,7 +68,7 @@ def info(request: HttpRequest, caller: Caller | None, parts: dict[str, str]) -> 
 
 def portal(request: HttpRequest, caller: Caller | None, parts: dict[str, str]) -> Body:
     """Return what this installation is."""
-    system = queries.system_account()
+    system = access.system_account()
     body: Body = {
         "id": organization_id(system.pk),
         "name": "Task center",

@@ -58,7 +58,7 @@ class View:
             if isinstance(error, TokenRequired | TokenInvalid) and request.method != "POST":
                 return renderers.to_sign_in(request)
             return renderers.error_page(request, refusal, _signed_in(request, given))
-        return renderers.as_json(refusal.body(), "json")
+        return renderers.as_json(refusal.body(), "pjson" if _wished(given) == "pjson" else "json")
 
     def _other(self, request: HttpRequest) -> HttpResponse:
         """Answer OPTIONS, and refuse methods that there are not."""
@@ -143,10 +143,13 @@ def _signed_in(request: HttpRequest, given: Given | None) -> Caller | None:
 
 
 def wishes_html(given: Given | None) -> bool:
-    """Return whether a page is wished for; what cannot be read is answered as JSON."""
-    if given is None:
-        return False
+    """Return whether a page is wished for."""
+    return _wished(given) == "html"
+
+
+def _wished(given: Given | None) -> str:
+    """Return the format that is wished for; what cannot be read is answered as JSON."""
     try:
-        return given.format == "html"
+        return "json" if given is None else given.format
     except BadRequest:
-        return False
+        return "json"

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from backgroundtasks import checks
+from backgroundtasks.models import Account
 from tests.support.arcgis import ROOT, Script, body, code, user
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +30,8 @@ class TestFormats:
         }
 
         assert answers["json"].json() == answers["pjson"].json()
+        refused = script.client.get(f"{ROOT}/nothing", {"f": "pjson", "token": script.token})
+        assert b'\n  "' in refused.content
         assert b"\n" not in answers["json"].content
         assert b'\n  "' in answers["pjson"].content
         assert "json" in answers["json"]["Content-Type"]
@@ -150,6 +153,15 @@ class TestWhoMay:
         script.user.save()
 
         assert code(script.get(ROOT)) == 498
+
+
+def test_an_installation_that_has_never_been_started_says_what_to_do() -> None:
+    script = Script()
+    Account.objects.filter(is_system=True).delete()
+
+    for said in (script.get(f"{ROOT}/system"), script.post(f"{ROOT}/system")):
+        assert code(said) == 500
+        assert "start its workers" in said["error"]["message"]
 
 
 class TestBadInput:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backgroundtasks import clock, exceptions, operations, queries, scheduling
+from backgroundtasks.handlers import secrets
 from backgroundtasks.models import Schedule, Task, TaskStatus
 from backgroundtasks.operations import Timing
 from backgroundtasks.states import HELD, PENDING, STANDING, State
@@ -92,6 +93,40 @@ class TestEditing:
         assert edited.next_at is not None
         assert (edited.next_at.month, edited.next_at.day) == (1, 1)
         assert edited.updated_at > updated_at
+
+    def test_keeps_a_secret_that_comes_back_masked(self) -> None:
+        actor = factories.actor()
+        schedule = operations.create_schedule(actor, "Work", {"Secret": "s3cret!"}, HOURLY)
+        masked = secrets.mask(schedule.task.parameters)
+        assert masked["Secret"] == secrets.MASK
+
+        operations.edit_schedule(actor, schedule.pk, parameters={**masked, "Steps": 3})
+
+        stored = secrets.unseal(Task.objects.get().parameters)
+        assert (stored["Secret"], stored["Steps"]) == ("s3cret!", 3)
+
+    def test_takes_a_mask_for_no_secret_where_none_is_stored(self) -> None:
+        actor, schedule = made()
+        with pytest.raises(exceptions.ParametersInvalid, match="stands for a secret"):
+            operations.edit_schedule(actor, schedule.pk, parameters={"Secret": secrets.MASK})
+        with pytest.raises(exceptions.ParametersInvalid, match="stands for a secret"):
+            operations.submit(actor, "Work", {"Secret": secrets.MASK})
+
+    def test_merges_parameters_where_that_is_asked_for(self) -> None:
+        actor, schedule = made()
+
+        operations.edit_schedule(actor, schedule.pk, parameters={"Secret": "new"}, merge=True)
+        assert secrets.unseal(Task.objects.get().parameters)["Steps"] == 2
+        operations.edit_schedule(actor, schedule.pk, parameters={"Steps": None}, merge=True)
+        assert Task.objects.get().parameters.get("Steps") != 2
+
+    def test_starts_and_stops_it_with_its_other_changes(self) -> None:
+        actor, schedule = made()
+        paused = operations.edit_schedule(actor, schedule.pk, title="a", active=False)
+        assert (paused.state, paused.next_at, paused.generation) == ("paused", None, 2)
+        active = operations.edit_schedule(actor, schedule.pk, active=True)
+        assert active.state == "active"
+        assert active.next_at is not None
 
     def test_takes_a_limit_away(self) -> None:
         actor, schedule = made(max_runs=5)
