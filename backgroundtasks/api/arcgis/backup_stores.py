@@ -46,7 +46,6 @@ _CREDENTIALS: Final = (
         extension=True,
     ),
 )
-_BOOLEANS: Final = (("false", "false"), ("true", "true"))
 
 
 def store_body(known: stores.Known) -> Body:
@@ -181,13 +180,11 @@ def _fields_to_register(_call: Call) -> Sequence[Field]:
             '{"type": "S3", "storageConfig": {"bucket": "…", "endpointUrl": "…"}}.',
             value='{"type": "HOSTED", "storageConfig": {"path": "…"}}',
         ),
-        Field("isDefault", "Default", "select", choices=_BOOLEANS, value="false"),
+        Field("isDefault", "Default", "checkbox"),
         Field(
             "async",
             "Asynchronous",
-            "select",
-            choices=_BOOLEANS,
-            value="false",
+            "checkbox",
             help="Taken, and not needed.",
         ),
         *_CREDENTIALS,
@@ -206,9 +203,7 @@ def _fields_to_unregister(_call: Call) -> Sequence[Field]:
         Field(
             "leaveBackups",
             "Leave backups behind",
-            "select",
-            choices=_BOOLEANS,
-            value="false",
+            "checkbox",
             help="Even though there are backups in it, or it cannot be reached.",
             extension=True,
         ),

@@ -160,8 +160,8 @@ def _fields_to_create(_call: Call) -> Sequence[Field]:
         Field(
             "retentionDate",
             "Retention date",
-            "number",
-            help="Milliseconds since 1970; none: kept until somebody deletes it.",
+            "datetime",
+            help="UTC; or milliseconds since 1970; none: kept until somebody deletes it.",
         ),
     )
 
@@ -171,7 +171,11 @@ def _fields_of_old(call: Call) -> Sequence[Field]:
 
 
 _RETENTION_DATE: Final = Field(
-    "retentionDate", "Retention date", "number", required=True, help="Milliseconds since 1970."
+    "retentionDate",
+    "Retention date",
+    "datetime",
+    required=True,
+    help="UTC; or milliseconds since 1970.",
 )
 
 

@@ -220,9 +220,7 @@ def _fields_to_run(_call: Call) -> Sequence[Field]:
         Field(
             "async",
             "Asynchronous",
-            "select",
-            choices=(("false", "false"), ("true", "true")),
-            value="false",
+            "checkbox",
             help=f"Else it is waited for, but for no more than {_PATIENCE:g} seconds.",
         ),
     )

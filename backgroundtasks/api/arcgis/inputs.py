@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from django.utils.html import format_html_join
 
 from backgroundtasks.api.arcgis.forms import FORMATS
+from backgroundtasks.api.arcgis.properties import LAST_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _TYPES: Final = {"datetime": "datetime-local"}
 _FEWEST_ROWS, _MOST_ROWS = 3, 16
+_MILLISECONDS: Final = re.compile(r"[0-9]{1,15}")
 #: A date-time with milliseconds.
 _FRACTION: Final = re.compile(r"\.\d+$")
 
@@ -37,6 +40,16 @@ class Input:
     def id(self) -> str:
         """The `id` of the element; labels and problems point to it."""
         return f"field-{self.field.name}"
+
+    @property
+    def value(self) -> str:
+        """What it shows; a time in milliseconds is one that the widget can hold."""
+        text = self.field.value
+        if self.field.widget != "datetime" or not _MILLISECONDS.fullmatch(text):
+            return text
+        at = datetime.fromtimestamp(min(int(text), LAST_TIME) / 1000, UTC)
+        precision = "milliseconds" if at.microsecond else "seconds"
+        return at.replace(tzinfo=None).isoformat(timespec=precision)
 
     @property
     def type(self) -> str:
@@ -65,7 +78,7 @@ class Input:
             found |= {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
         elif self.field.widget == "datetime":
             # Without it a browser leaves seconds out, and refuses what has some.
-            found["step"] = "0.001" if _FRACTION.search(self.field.value) else "1"
+            found["step"] = "0.001" if _FRACTION.search(self.value) else "1"
         return format_html_join("", ' {}="{}"', found.items())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api.arcgis.errors import invalid
-from backgroundtasks.api.arcgis.forms import Field
+from backgroundtasks.api.arcgis.forms import FORMATS, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from backgroundtasks.api.arcgis.parameters import Given
 
+#: Rows of a page for people, when nobody asks for a number.
+ON_A_PAGE: Final = 100
 #: Rows of a page when nobody asks for fewer; a larger wish is met by several pages.
 MOST: Final = 1000
 _LARGEST: Final = 2**31 - 1
@@ -36,7 +38,8 @@ def envelope(
         Problem: `start` or `num` is no number.
     """
     start = number(given, "start", 0)
-    most = min(number(given, "num", MOST), MOST)
+    usual = ON_A_PAGE if given.format == FORMATS[0] else MOST
+    most = min(number(given, "num", usual), MOST)
     total = rows.count()
     result = show(list(rows[start : start + most]))
     end = start + len(result)

@@ -16,7 +16,7 @@ _TIMES: Final = frozenset(
 #: What is smaller is no time, but a place in a list.
 _FIRST_TIME: Final = 1_000_000_000_000
 #: The last millisecond of the year 9999.
-_LAST_TIME: Final = 253_402_300_799_999
+LAST_TIME: Final = 253_402_300_799_999
 #: Members whose word says how something is, and the colour that goes with it.
 _STATES: Final = frozenset({"taskState", "status", "state", "result"})
 _TONES: Final = {
@@ -65,7 +65,7 @@ class Property:
 
 def property_of(name: str, value: Any) -> Property:
     """Return a member as it is shown."""
-    if name in _TIMES and type(value) is int and _FIRST_TIME < value <= _LAST_TIME:
+    if name in _TIMES and type(value) is int and _FIRST_TIME < value <= LAST_TIME:
         at = datetime.fromtimestamp(value / 1000, UTC)
         moment = at.isoformat(timespec="milliseconds")
         return Property(name, f"{at:%Y-%m-%d %H:%M:%S} UTC", moment=moment, raw=str(value))

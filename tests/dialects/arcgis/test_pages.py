@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from backgroundtasks import operations, queries
+from backgroundtasks.api.arcgis import paging
 from backgroundtasks.api.arcgis.properties import property_of
 from backgroundtasks.models import Schedule, TaskStatus
 from backgroundtasks.states import State
@@ -217,6 +218,16 @@ class TestResource:
         assert "Next page" not in last.links
         assert "a" in browser.get(f"{TASKS}{last.links['First page']}").links
 
+    def test_a_page_is_shorter_for_people(
+        self, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(paging, "ON_A_PAGE", 1)
+        for title in "ab":
+            made(Script(browser.user), title=title)
+
+        assert browser.get(TASKS).links["Next page"] == "?start=1"
+        assert browser.client.get(TASKS, {"f": "json"}).json()["num"] == 2
+
     def test_a_run_that_goes_on_can_be_looked_at_again(self, browser: Browser) -> None:
         task = made(Script(browser.user))
         path = f"{TASKS}/{task}/runs/{stored(browser, State.RUNNING).pk.hex}"
@@ -262,6 +273,45 @@ class TestForm:
         assert "required" in fields["minute"].attributes
         assert fields["token"].get("type") == "hidden"
         assert fields["f"].tag == "select"
+
+    @pytest.mark.parametrize(
+        "sent, shown, step",
+        [
+            ("4102444800000", "2100-01-01T00:00:00", "1"),
+            ("4102444800005", "2100-01-01T00:00:00.005", "0.001"),
+            ("2100-01-01T12:30", "2100-01-01T12:30", "1"),
+            ("9" * 30, "9" * 30, "1"),
+        ],
+    )
+    def test_a_time_in_milliseconds_is_shown_as_its_widget_can(
+        self, browser: Browser, sent: str, shown: str, step: str
+    ) -> None:
+        page = read(browser.send(CREATE, minute="77", startDate=sent))
+
+        field = page.fields["startDate"]
+        assert (field.get("value"), field.get("step")) == (shown, step)
+
+    @pytest.mark.usefixtures("installation")
+    def test_a_checkbox_says_yes_and_stays_ticked(self, browser: Browser) -> None:
+        path = f"{ROOT}/system/disasterrecovery/stores/register"
+
+        assert "checked" not in browser.get(path).fields["isDefault"].attributes
+        page = read(browser.send(path, storeName="", isDefault="true"))
+
+        assert page.fields["isDefault"].get("type") == "checkbox"
+        assert "checked" in page.fields["isDefault"].attributes
+
+    @pytest.mark.usefixtures("installation")
+    def test_a_backup_is_kept_until_the_time_that_is_chosen(self, browser: Browser) -> None:
+        path = f"{ROOT}/system/disasterrecovery/stores/default/backups/create"
+
+        answer = browser.send(
+            path, name="kept", passcode=PASSCODE, retentionDate="2100-01-01T00:00"
+        )
+
+        assert answer.status_code == 303
+        run = TaskStatus.objects.latest("queued_at")
+        assert run.task.parameters["retentionOffset"] > 0
 
     def test_creates_leads_to_what_is_new_and_says_so_once(self, browser: Browser) -> None:
         answer = browser.send(CREATE, title="nightly", passcode=PASSCODE)
