@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -29,6 +31,7 @@ LINKING = (
     "LinkTicketToAgileRunStep",
     "LinkTicketToAutomatedTestRunResultNode",
     "LinkTicketToStepResult",
+    "SynchronizeExternalSystem",
 )
 #: Failed runs of one account that the page shows, the newest first.
 _MOST = 100
@@ -98,8 +101,8 @@ class ExternalTicketAdmin(ReadOnlyPages):
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method == "POST":
-            self._retry(request, request.POST.getlist("run"))
-        runs = failed_runs(cast("User", request.user))
+            self._retry(request)
+        user = cast("User", request.user)
         context = {
             **self.admin_site.each_context(request),
             "title": "Failed links of tickets",
@@ -109,30 +112,43 @@ class ExternalTicketAdmin(ReadOnlyPages):
                     "id": run.pk,
                     "address": reverse("admin:backgroundtasks_taskstatus_change", args=[run.pk]),
                     "type": run.task_type,
-                    "what": (run.task.parameters.get("Key") or run.task.parameters.get("TicketId")),
+                    "what": _named(run.task.parameters),
                     "error": run.error,
                     "owner": run.owner,
                     "account": run.account,
                     "finished_at": run.finished_at,
                 }
-                for run in runs
+                for run in failed_runs(user)
             ],
+            "backlinks": failed_backlinks(user),
         }
         return TemplateResponse(request, "admin/tickets/externalticket/failed.html", context)
 
-    def _retry(self, request: HttpRequest, chosen: list[str]) -> None:
+    def _retry(self, request: HttpRequest) -> None:
+        """Start what was chosen once more, each with the user's permissions."""
         user = cast("User", request.user)
+        chosen = {back.pk for back in failed_backlinks(user)}
+        wanted = [back for back in request.POST.getlist("backlink") if _id(back) in chosen]
+        made_by = Backlink.objects.filter(pk__in=wanted).values_list("made_by", "ticket__account")
+        deeds = [partial(_retry_run, user, run) for run in request.POST.getlist("run")[:_MOST]]
+        deeds += [partial(_retry_task, user, task, account) for task, account in made_by if task]
         done = 0
-        for text in chosen[:_MOST]:
+        for deed in deeds:
             try:
-                run_id = queries.run_id_of(text)
-                actor = queries.operator_on(user, run_id, origin=_ORIGIN)
-                operations.retry(actor, run_id)
+                deed()
                 done += 1
             except exceptions.TaskCenterError as error:
                 messages.error(request, str(error))
         if done:
             messages.success(request, f"{done} are tried again.")
+
+
+def failed_backlinks(user: User) -> list[Backlink]:
+    """Return the links that trackers refused, of the user's accounts, the newest first."""
+    found = Backlink.objects.filter(
+        state=Backlink.State.FAILED, ticket__account__in=queries.accounts_of(user).order_by()
+    )
+    return list(found.select_related("ticket__link").order_by("-updated_at", "pk")[:_MOST])
 
 
 def failed_runs(user: User) -> list[Any]:
@@ -152,3 +168,38 @@ def failed_runs(user: User) -> list[Any]:
         runs = runs.filter(~Exists(later), task_type__in=LINKING, position__gte=since)
         found += runs.select_related("task", "owner", "account").order_by("-position")[:_MOST]
     return sorted(found, key=lambda run: run.position, reverse=True)
+
+
+def _retry_run(user: User, spelling: str) -> None:
+    run_id = queries.run_id_of(spelling)
+    operations.retry(queries.operator_on(user, run_id, origin=_ORIGIN), run_id)
+
+
+def _retry_task(user: User, task_id: UUID, account_id: UUID) -> None:
+    """
+    Retry the last run of the task that should have made a link back.
+
+    Raises:
+        RunNotFound: it was flushed.
+    """
+    actor = queries.operator_in(user, account_id, origin=_ORIGIN)
+    runs = queries.visible_runs_of_task(actor, task_id).order_by("-position")
+    run_id = runs.values_list("pk", flat=True).first()
+    if run_id is None:
+        raise exceptions.RunNotFound(task_id)
+    operations.retry(actor, run_id)
+
+
+def _named(parameters: dict[str, Any]) -> str:
+    """Return what a run was about, as its parameters name it."""
+    for name in ("Key", "TicketId", "IncidentId", "ExternalSystemLinkId"):
+        if parameters.get(name):
+            return str(parameters[name])
+    return ""
+
+
+def _id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

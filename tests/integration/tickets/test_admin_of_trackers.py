@@ -220,6 +220,33 @@ class TestFailedLinks:
         assert answer.status_code == 403
         assert not TaskStatus.objects.filter(retry_of=run.pk).exists()
 
+    def test_a_link_back_that_was_refused_is_tried_again_by_its_task(
+        self, desk: Client, operator: Actor
+    ) -> None:
+        run = factories.run(State.WARNED, owner=operator, task_type="LinkTicketToStepResult")
+        ticket = ExternalTicketFactory.create(link__project__account=operator.account)
+        foreign = ExternalTicketFactory.create()
+        rows = [
+            Backlink.objects.create(
+                ticket=one,
+                global_id="task-center:stepresult:1",
+                url="https://tests.example.org/1",
+                title="Step 1",
+                state=Backlink.State.FAILED,
+                problem="Bugs does not let us comment.",
+                made_by=run.task_id,
+            )
+            for one in (ticket, foreign)
+        ]
+        path = f"{ADMIN}/externalticket/failed/"
+
+        page = desk.get(path).content.decode()
+        desk.post(path, {"backlink": [str(row.pk) for row in rows] + ["nonsense"]})
+
+        assert page.count('name="backlink"') == 1
+        assert "Bugs does not let us comment." in page
+        assert TaskStatus.objects.get(retry_of=run.pk).task_id == run.task_id
+
     def test_a_ticket_shows_why_there_is_no_way_back(self, desk: Client, operator: Actor) -> None:
         ticket = ExternalTicketFactory.create(link__project__account=operator.account)
         Backlink.objects.create(
