@@ -59,9 +59,8 @@ class Writer:
         )
         compressor = zstandard.ZstdCompressor(compression_params=parameters)
         self._frame = compressor.stream_writer(cast("IO[bytes]", sealer), closefd=False)
-        self._tar = tarfile.open(  # noqa: SIM115 - closed by `finish`
-            mode="w|", fileobj=self._frame, format=tarfile.PAX_FORMAT, bufsize=_BLOCK
-        )
+        #: Bytes of tar that were written.
+        self._length = 0
 
     def add(self, name: str, source: Source, told: Callable[[int], None] | None = None) -> Added:
         """
@@ -76,11 +75,7 @@ class Writer:
         while True:
             part = _filled(source, PART)
             if part or not size:
-                member = tarfile.TarInfo(name)
-                member.size = len(part)
-                member.mode = 0o600
-                self._tar.addfile(member, io.BytesIO(part))
-                _forget(self._tar)
+                self._write_part(name, part)
             size += len(part)
             digest.update(part)
             if told is not None:
@@ -94,9 +89,31 @@ class Writer:
 
     def finish(self) -> None:
         """Write the ends of all layers."""
-        self._tar.close()
+        self._write(bytes(2 * tarfile.BLOCKSIZE))
+        self._fill(tarfile.RECORDSIZE)
         self._frame.flush(zstandard.FLUSH_FRAME)
         self._sealer.finish()
+
+    def _write_part(self, name: str, part: bytes) -> None:
+        """
+        Write a member of tar.
+
+        `TarFile` itself would copy all of it three times, in pieces of 16 KiB.
+        """
+        member = tarfile.TarInfo(name)
+        member.size = len(part)
+        member.mode = 0o600
+        self._write(member.tobuf(tarfile.PAX_FORMAT))
+        self._write(part)
+        self._fill(tarfile.BLOCKSIZE)
+
+    def _fill(self, size: int) -> None:
+        """Write zeros up to a multiple of `size`."""
+        self._write(bytes(-self._length % size))
+
+    def _write(self, data: bytes) -> None:
+        self._frame.write(data)
+        self._length += len(data)
 
 
 def read(unsealer: Unsealer) -> Iterator[tuple[str, Iterator[bytes]]]:

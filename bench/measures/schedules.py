@@ -38,7 +38,7 @@ def schedules(bench: Bench) -> Iterator[Line]:
         many = [float(bench.ours("bench.ours.submit_many", task_type="Nothing", count=count))]
         began = time.monotonic()
         drained = bench.ours("bench.ours.wait") - began
-        found: dict[str, Any] = bench.ours("bench.upkeep.all_due", count=count)
+        found: dict[str, Any] = bench.ours("bench.upkeep.all_due")
         for name, title in (("fired", "has its run"), ("done", "is done")):
             yield Line(
                 f"all {count:,} due at once, until the last {title}",
