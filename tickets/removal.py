@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from django.db.models import ForeignObjectRel, Model, QuerySet
 
 #: Rows that one transaction removes, with their documents: a few tens of milliseconds.
-BATCH: Final = 500
+BATCH: Final = 200
 
 
 def remove(rows: QuerySet[Any]) -> Iterator[int]:

@@ -40,6 +40,8 @@ BATCH_ROWS: Final = 2_000
 BATCH_TEXT: Final = 4_000_000
 #: Nodes removed by one transaction.
 BATCH_REMOVED: Final = 5_000
+#: Runs whose nodes are removed together: most have few.
+_TOGETHER: Final = 100
 #: Documents of nodes that one transaction drops from the search index.
 BATCH_UNINDEXED: Final = 500
 
@@ -235,18 +237,19 @@ def discard(run_id: UUID, *, only_staged: bool = False) -> bool:
 
 def remove_nodes(run_ids: Sequence[UUID]) -> Iterator[int]:
     """
-    Hide runs of any stage at once, then remove their nodes.
+    Remove the nodes of runs of any stage; before the first of a run goes, nobody sees it any more.
 
     Yields:
         How many nodes a batch had, after its short transaction.
     """
-    with transaction.atomic():
-        runs = AutomatedTestRun.objects.filter(pk__in=run_ids).exclude(stage=Stage.DISCARDED)
-        hidden = list(runs.values_list("pk", flat=True))
-        runs.update(stage=Stage.DISCARDED)
-        _index_runs(hidden)
-    for run_id in run_ids:
-        yield from _remove_nodes(run_id)
+    for start in range(0, len(run_ids), _TOGETHER):
+        together = run_ids[start : start + _TOGETHER]
+        with transaction.atomic():
+            runs = AutomatedTestRun.objects.filter(pk__in=together).exclude(stage=Stage.DISCARDED)
+            hidden = list(runs.values_list("pk", flat=True))
+            runs.update(stage=Stage.DISCARDED)
+            _index_runs(hidden)
+        yield from _remove_nodes(together)
 
 
 def sweep(account_id: UUID) -> int:
@@ -265,13 +268,13 @@ def sweep(account_id: UUID) -> int:
 
 
 def _remove(run_id: UUID) -> None:
-    for _ in _remove_nodes(run_id):
+    for _ in _remove_nodes([run_id]):
         pass
     AutomatedTestRun.objects.filter(pk=run_id).delete()
 
 
-def _remove_nodes(run_id: UUID) -> Iterator[int]:
-    nodes = ResultNode.objects.filter(run_id=run_id)
+def _remove_nodes(run_ids: Sequence[UUID]) -> Iterator[int]:
+    nodes = ResultNode.objects.filter(run__in=run_ids)
     after = UUID(int=0)
     indexed = nodes.filter(needs_attention=True).order_by("pk").values_list("pk", flat=True)
     while ids := list(indexed.filter(pk__gt=after)[:BATCH_UNINDEXED]):
