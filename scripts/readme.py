@@ -22,7 +22,7 @@ README = ROOT / "README.md"
 ADDRESS = "http://127.0.0.1:8000"
 PYTHON = ".venv/bin/python"
 
-LIMIT = 150  # seconds for all commands; some wait for what may never come
+LIMIT = 400  # seconds for all commands; some wait for what may never come
 BLOCK = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 MARK = "\x1e"  # ends the output of a command; no command prints it
 MASKS = (

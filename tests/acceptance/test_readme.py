@@ -13,14 +13,19 @@ from tests.support.installation import Installation, environment, start
 
 pytestmark = [
     pytest.mark.acceptance,
+    pytest.mark.timeout(500),
     pytest.mark.skipif(sys.platform != "linux", reason="the workers are for Linux"),
     pytest.mark.skipif(not shutil.which("curl"), reason="the page uses curl"),
 ]
 
 
 def instead(up: Installation) -> dict[str, str]:
-    """Return what stands here for the page's address and interpreter."""
-    return {readme.ADDRESS: f"http://127.0.0.1:{up.port}", readme.PYTHON: sys.executable}
+    """Return what stands here for the page's address, interpreter and folder."""
+    return {
+        readme.ADDRESS: f"http://127.0.0.1:{up.port}",
+        readme.PYTHON: sys.executable,
+        "var/": f"{up.data}/",
+    }
 
 
 def test_every_command_prints_what_the_page_shows(tmp_path: Path) -> None:

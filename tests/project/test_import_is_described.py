@@ -57,6 +57,8 @@ REFUSED = {
 
 
 @pytest.mark.acceptance
+@pytest.mark.acceptance
+@pytest.mark.timeout(500)
 @pytest.mark.skipif(sys.platform != "linux", reason="the workers are for Linux")
 @pytest.mark.skipif(not shutil.which("curl"), reason="the page uses curl")
 def test_every_command_prints_what_the_page_shows(tmp_path: Path) -> None:
@@ -65,6 +67,7 @@ def test_every_command_prints_what_the_page_shows(tmp_path: Path) -> None:
     instead = {
         readme.ADDRESS: f"http://127.0.0.1:{up.port}",
         readme.PYTHON: sys.executable,
+        "var/": f"{up.data}/",
     }
     try:
         up.wait_until_ready()
