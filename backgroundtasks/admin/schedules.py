@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from backgroundtasks import exceptions, operations, queries
 from backgroundtasks.admin import filters, looks, scope
 from backgroundtasks.admin.read_only import ReadOnlyAdmin
+from backgroundtasks.cron_words import in_words
 from backgroundtasks.handlers import secrets
 from backgroundtasks.models import Schedule
 from backgroundtasks.operations import Timing
@@ -72,10 +73,10 @@ class ScheduleAdmin(ReadOnlyAdmin):
     ordering = ("created_at", "pk")
     actions = ("pause", "resume", "run_now", "delete")
     readonly_fields = (
-        *("name", "id", "task_type", "account", "owner", "state", "why", "next", "last"),
+        *("name", "id", "task_type", "account", "owner", "state", "why", "words", "next", "last"),
         *("runs_made", "generation", "changed", "labelled", "works_on", "masked", "runs"),
     )
-    fields = (*readonly_fields[:9], *_TIMING, *readonly_fields[9:])
+    fields = (*readonly_fields[:10], *_TIMING, *readonly_fields[10:])
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whether the user may try to change schedules; the task type has its permissions too."""
@@ -115,6 +116,10 @@ class ScheduleAdmin(ReadOnlyAdmin):
         return queries.operator_on_schedule(scope.user_of(request), task_id, origin=scope.ORIGIN)
 
     # --- what is shown ---------------------------------------------------------------------------
+
+    @admin.display(description="in words")
+    def words(self, schedule: Schedule) -> str:
+        return looks.text(in_words(schedule.expression))
 
     @admin.display(description="task")
     def name(self, schedule: Schedule) -> str:

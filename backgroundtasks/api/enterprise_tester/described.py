@@ -119,6 +119,7 @@ o.component(
             "Parameters": {**o.OBJECT, "description": "Secrets are masked."},
             "Labels": _LABELS,
             "Expression": {**o.TEXT, "description": "Quartz cron, in UTC."},
+            "InWords": {**o.NULLABLE_TEXT, "description": "The expression, for people."},
             "StartsAt": o.NULLABLE_MOMENT,
             "EndsAt": o.NULLABLE_MOMENT,
             "MaxRuns": {"type": ["integer", "null"], "minimum": 1},

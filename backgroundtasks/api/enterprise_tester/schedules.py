@@ -15,6 +15,7 @@ from backgroundtasks.api.enterprise_tester.rendering import moment
 from backgroundtasks.api.enterprise_tester.resource import ResourceView
 from backgroundtasks.api.enterprise_tester.started import started
 from backgroundtasks.api.enterprise_tester.vocabulary import public_id
+from backgroundtasks.cron_words import in_words
 from backgroundtasks.handlers import secrets
 from backgroundtasks.operations import Timing
 
@@ -195,6 +196,7 @@ def shown(request: Request, schedule: Schedule) -> dict[str, Any]:
         "Parameters": secrets.mask(task.parameters),
         "Labels": dict(sorted(task.labels.items())),
         "Expression": schedule.expression,
+        "InWords": in_words(schedule.expression) or None,
         "StartsAt": _moment(schedule.starts_at),
         "EndsAt": _moment(schedule.ends_at),
         "MaxRuns": schedule.max_runs,

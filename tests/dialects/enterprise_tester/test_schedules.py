@@ -51,6 +51,7 @@ def test_is_made_with_its_location_and_read_back(caller: Caller) -> None:
     assert caller.get(body["Self"]).json() == body
     assert (body["Type"], body["State"], body["Title"]) == ("Work", "active", "Nightly")
     assert body["NextAt"].endswith("T04:00:00Z")
+    assert body["InWords"] == "At 04:00"
     assert body["Labels"] == {"team": "qa"}
     assert body["Owner"] == caller.actor.user.get_username()
     assert (body["RunsMade"], body["Generation"], body["LastRun"]) == (0, 1, None)
