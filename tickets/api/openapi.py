@@ -34,7 +34,7 @@ from tickets.api.views.execution_packages import (
 from tickets.api.views.export_files import ExportFile
 from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
 from tickets.api.views.organisation import OrganisationById, OwnOrganisation
-from tickets.api.views.projects import ProjectById, Projects
+from tickets.api.views.projects import ProjectById, Projects, ProjectsSearch
 from tickets.api.views.runs import RunById, Runs
 from tickets.results.node import Status
 
@@ -295,6 +295,13 @@ kit.describe(
 )
 kit.describe(Projects, "get", {200: kit.page_of("Project")}, query=COLLECTION)
 kit.describe(Projects, "post", {201: kit.ref("Project")}, body=ProjectWrite, refusals=(409,))
+for _method in ("get", "post"):
+    kit.describe(
+        ProjectsSearch,
+        _method,
+        {200: kit.page_of("Project")},
+        query=(kit.parameter("query", kit.TEXT, "A part of the name."), *COLLECTION),
+    )
 kit.describe(ProjectById, "get", {200: kit.ref("Project")}, query=(kit.EXPAND,))
 kit.describe(
     ProjectById,

@@ -18,7 +18,7 @@ from tickets.api.views.execution_packages import (
 from tickets.api.views.export_files import ExportFile
 from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
 from tickets.api.views.organisation import OrganisationById, OwnOrganisation
-from tickets.api.views.projects import ProjectById, Projects
+from tickets.api.views.projects import ProjectById, Projects, ProjectsSearch
 from tickets.api.views.runs import RunById, Runs
 
 _PACKAGE = "api/executionpackage/<guid:package_id>"
@@ -36,6 +36,7 @@ urlpatterns = [
     kit.route("api/organisation", OwnOrganisation, "own-organisation"),
     kit.route("api/organisation/<guid:organisation_id>", OrganisationById, "organisation"),
     kit.route("api/projects", Projects, "projects"),
+    kit.route("api/projectssearch", ProjectsSearch, "projectssearch"),
     kit.route("api/project/<guid:project_id>", ProjectById, "project"),
     kit.route("api/executionpackages", ExecutionPackages, "executionpackages"),
     kit.route(_PACKAGE, ExecutionPackageById, "executionpackage"),

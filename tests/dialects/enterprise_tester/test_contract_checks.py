@@ -16,6 +16,7 @@ from backgroundtasks.api.enterprise_tester import progress_stream
 from backgroundtasks.lifecycle import flushing
 from backgroundtasks.models import Account, TaskStatus
 from tests.support import factories
+from tests.support.answers import body, message
 from tests.support.drained import drain
 from tests.support.http import Caller, basic
 from tests.support.projects import (
@@ -61,19 +62,6 @@ def link(project: Project) -> ExternalSystemLink:
 @pytest.fixture
 def step(project: Project) -> StepResult:
     return StepResultFactory.create(run__assignment__script__project=project, outcome="Failed")
-
-
-def body(answer: Any, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.content
-    return answer.json()
-
-
-def message(answer: Any, status: int) -> str:
-    found = body(answer, status)
-    assert list(found) == ["Message"]
-    text: str = found["Message"]
-    assert text
-    return text
 
 
 def start(caller: Caller, task_type: str, **parameters: Any) -> Any:

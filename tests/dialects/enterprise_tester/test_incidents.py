@@ -16,6 +16,7 @@ from backgroundtasks.models import Account
 from indexing import documents
 from indexing.handlers.reindex import Reindex
 from tests.support import factories
+from tests.support.answers import body, message
 from tests.support.http import Caller
 from tests.support.projects import (
     AgileRunStepFactory,
@@ -54,18 +55,6 @@ def account(caller: Caller) -> Account:
 @pytest.fixture
 def project(account: Account) -> Project:
     return ProjectFactory.create(account=account)
-
-
-def body(answer: Any, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.content
-    return answer.json()
-
-
-def message(answer: Any, status: int) -> str:
-    found = body(answer, status)
-    assert list(found) == ["Message"]
-    text: str = found["Message"]
-    return text
 
 
 def made(caller: Caller, project: Project, **members: Any) -> Any:

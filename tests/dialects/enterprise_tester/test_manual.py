@@ -9,6 +9,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks.models import Account
+from tests.support.answers import body, message
 from tests.support.http import Caller
 from tests.support.projects import (
     AgileRunFactory,
@@ -42,18 +43,6 @@ def account(caller: Caller) -> Account:
 @pytest.fixture
 def project(account: Account) -> Project:
     return ProjectFactory.create(account=account)
-
-
-def body(answer: Any, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.content
-    return answer.json()
-
-
-def message(answer: Any, status: int) -> str:
-    found = body(answer, status)
-    assert list(found) == ["Message"]
-    text: str = found["Message"]
-    return text
 
 
 @pytest.fixture

@@ -243,6 +243,20 @@ class TestProject:
         assert [item["Id"] for item in found["ExecutionPackages"]] == [str(package.pk)]
 
 
+def test_projects_are_found_by_a_part_of_their_name(caller: Caller, account: Account) -> None:
+    for name in ("Billing", "Bill of rights", "Shop"):
+        ProjectFactory.create(name=name, account=account)
+    ProjectFactory.create(name="Billing elsewhere")
+    viewer = Caller(factories.actor(role="viewer", account=account))
+
+    for answer in (
+        viewer.get("/api/projectssearch?query=BILL"),
+        viewer.post("/api/projectssearch?query=bill"),
+    ):
+        assert [item["Name"] for item in body(answer)["Items"]] == ["Bill of rights", "Billing"]
+    assert "at most 500" in message(caller.get(f"/api/projectssearch?query={'x' * 501}"), 403)
+
+
 class TestProjects:
     @pytest.mark.spec("enterprise_tester", "Projects", "GET")
     def test_are_a_page_of_25(self, caller: Caller, account: Account) -> None:

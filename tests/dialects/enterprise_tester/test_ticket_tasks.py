@@ -12,6 +12,7 @@ import pytest
 
 from backgroundtasks.models import Account, TaskStatus
 from tests.support import factories
+from tests.support.answers import body, message
 from tests.support.drained import drain
 from tests.support.http import Caller
 from tests.support.projects import (
@@ -66,18 +67,6 @@ def link(project: Project) -> ExternalSystemLink:
 @pytest.fixture
 def step(project: Project) -> StepResult:
     return StepResultFactory.create(run__assignment__script__project=project, outcome="Failed")
-
-
-def body(answer: Any, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.content
-    return answer.json()
-
-
-def message(answer: Any, status: int) -> str:
-    found = body(answer, status)
-    assert list(found) == ["Message"]
-    text: str = found["Message"]
-    return text
 
 
 def filed(link: ExternalSystemLink, summary: str = "Refund is not rounded") -> trackers.Ticket:

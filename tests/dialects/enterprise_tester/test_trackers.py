@@ -10,6 +10,7 @@ import pytest
 
 from backgroundtasks.models import Account
 from tests.support import factories
+from tests.support.answers import body, message
 from tests.support.http import Caller
 from tests.support.projects import (
     ExternalSystemFactory,
@@ -48,18 +49,6 @@ def project(account: Account) -> Project:
 @pytest.fixture
 def link(project: Project) -> ExternalSystemLink:
     return ExternalSystemLinkFactory.create(project=project, tracker_project="TST", name="Bugs")
-
-
-def body(answer: Any, status: int = 200) -> Any:
-    assert answer.status_code == status, answer.content
-    return answer.json()
-
-
-def message(answer: Any, status: int) -> str:
-    found = body(answer, status)
-    assert list(found) == ["Message"]
-    text: str = found["Message"]
-    return text
 
 
 def filed(link: ExternalSystemLink, summary: str) -> trackers.Ticket:

@@ -75,6 +75,29 @@ class Projects(kit.ResourceView):
         return kit.Response(body, 201, headers={"Location": body["Self"]})
 
 
+class ProjectsSearch(kit.ResourceView):
+    """The account's projects, by a part of their name."""
+
+    #: POST is for long queries; it changes nothing.
+    write_role = "viewer"
+
+    def get(self, request: Request) -> kit.Response:
+        """Return a page of the projects whose name holds `query`."""
+        return self._found(request)
+
+    def post(self, request: Request) -> kit.Response:
+        """Return the same."""
+        return self._found(request)
+
+    def _found(self, request: Request) -> kit.Response:
+        named = lookup.projects(self.actor).filter(
+            name__icontains=lookup.wanted_text(request, "query")
+        )
+        return collection.page(
+            request, named, partial(expansions.projects, request), MEMBERS, order=("name",)
+        )
+
+
 class ProjectById(kit.ResourceView):
     """One project."""
 
