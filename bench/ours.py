@@ -22,8 +22,19 @@ from backgroundtasks.lifecycle.rows import RUN_TABLE
 from backgroundtasks.models import Message, Task, TaskStatus, Worker
 from backgroundtasks.states import FINAL, HELD, sql_list
 from bench import moments
-from tickets import uploads
-from tickets.models import AutomatedTest, AutomatedTestAssignment, ExecutionPackage, Project
+from tickets import connections, trackers, uploads
+from tickets.models import (
+    AutomatedTest,
+    AutomatedTestAssignment,
+    ExecutionPackage,
+    ExternalSystem,
+    ExternalSystemLink,
+    Project,
+    Script,
+    ScriptAssignment,
+    ScriptRun,
+    StepResult,
+)
 
 if TYPE_CHECKING:
     from backgroundtasks.handlers import Actor
@@ -84,6 +95,50 @@ def submit_many(task_type: str, count: int) -> float:
     began = time.perf_counter()
     operations.submit_many(actor, task_type, ({} for _ in range(count)))
     return time.perf_counter() - began
+
+
+def submit_links(count: int, tickets: int = 100) -> None:
+    """Start the linking of as many failed steps with the built-in tracker's tickets, at once."""
+    actor = _actor()
+    link = _tracker_link(actor, tickets)
+    script = Script.objects.create(account=actor.account, project=link.project, name="Refund")
+    assignment = ScriptAssignment.objects.create(
+        account=actor.account,
+        script=script,
+        package=ExecutionPackage.objects.create(
+            account=actor.account, project=link.project, name="Nightly"
+        ),
+    )
+    run = ScriptRun.objects.create(account=actor.account, assignment=assignment)
+    steps = StepResult.objects.bulk_create(
+        (StepResult(run=run, position=number) for number in range(count)), batch_size=1000
+    )
+    operations.submit_many(
+        actor,
+        "LinkTicketToStepResult",
+        (
+            {"StepResultId": str(step.pk), "Key": f"TST-{number % tickets + 1}"}
+            for number, step in enumerate(steps)
+        ),
+    )
+
+
+def _tracker_link(actor: Actor, tickets: int) -> ExternalSystemLink:
+    """Return a new project's link with the built-in tracker, where there are as many tickets."""
+    mark = uuid.uuid4().hex
+    project = Project.objects.create(account=actor.account, name=f"Links {mark}")
+    system = ExternalSystem.objects.create(account=actor.account, name=mark, kind="builtin")
+    link = ExternalSystemLink.objects.create(
+        account=actor.account,
+        external_system=system,
+        project=project,
+        name="Bugs",
+        tracker_project="TST",
+    )
+    tracker = connections.tracker_of(link)
+    for number in range(tickets):
+        tracker.create(trackers.Draft(summary=f"Bug {number}", mark=f"bench:{number}"))
+    return link
 
 
 def wait(limit: float = 120) -> float:

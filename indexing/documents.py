@@ -33,7 +33,7 @@ from indexing.sources import (
     register,
     text,
 )
-from indexing.writing import index, index_batches, remove, remove_batches
+from indexing.writing import index, index_batches, relate, remove, remove_batches
 
 __all__ = [
     "DocumentSource",
@@ -48,6 +48,7 @@ __all__ = [
     "number",
     "reference",
     "register",
+    "relate",
     "remove",
     "remove_batches",
     "text",

@@ -121,6 +121,39 @@ def index(what: type[Model] | str, ids: Iterable[UUID]) -> None:
             _drop(source, [each for each in chunk if each not in found])
 
 
+def relate(
+    what: type[Model] | str,
+    entity_id: UUID,
+    account_id: UUID,
+    others: Iterable[tuple[str, UUID]],
+) -> None:
+    """
+    Add relationships of an entity that is in the index; those that are there already stay.
+
+    What `index` would find, too, in one statement however many the entity has.
+
+    Args:
+        what: The entity's model or entity type.
+        entity_id: Its primary key.
+        account_id: Whose it is.
+        others: The type of each relationship, one that its source declares, and the other's id.
+
+    Raises:
+        ValueError: the source declares no such relationship.
+    """
+    declared = {each.type for each in get(what).relationships}
+    related = list(others)
+    if unknown := {kind for kind, _ in related} - declared:
+        raise ValueError(unknown)
+    account, entity = _stored(account_id), _stored(entity_id)
+    backends.current().relate([(account, kind, entity, _stored(other)) for kind, other in related])
+
+
+def _stored(identity: UUID) -> Any:
+    """Return an id as this database's driver takes it."""
+    return Relationship._meta.get_field("source_id").get_db_prep_value(identity, connection)  # noqa: SLF001 - documented API
+
+
 def index_batches(what: type[Model] | str, **lookup: Any) -> Iterator[int]:
     """
     Index many entities, each batch in a short transaction of its own.

@@ -42,6 +42,11 @@ class Answer(Generic[T]):
     error: trackers.errors.TrackerError | None = None
 
 
+def is_here(link: ExternalSystemLink) -> bool:
+    """Return whether a link's tracker is our own database: it takes part in transactions."""
+    return link.external_system.kind == _LOCAL
+
+
 def ask(link: ExternalSystemLink, question: Question[T], *, seconds: float = PATIENCE) -> T:
     """
     Return what the tracker of a link answers.
@@ -82,7 +87,7 @@ def _begin(
 ) -> Future[T] | Answer[T]:
     try:
         tracker = tracker_of(link, within=timedelta(seconds=seconds))
-        if link.external_system.kind != _LOCAL:
+        if not is_here(link):
             return _pool().submit(_away, question, tracker)
         return Answer(link, question(tracker))
     except trackers.errors.TrackerError as error:

@@ -42,12 +42,15 @@ def want(
     url = _url(route, parts)
     if not url:
         return None
-    row, _ = Backlink.objects.get_or_create(
+    row = Backlink(
         ticket=ticket,
         global_id=f"task-center:{route}:{[*parts.values()][-1]}",
-        defaults={"url": url, "title": title[:_LONGEST_TITLE], "made_by": task_id},
+        url=url,
+        title=title[:_LONGEST_TITLE],
+        made_by=task_id,
     )
-    return row
+    Backlink.objects.bulk_create([row], ignore_conflicts=True)
+    return Backlink.objects.get(ticket=ticket, global_id=row.global_id)
 
 
 def make(row: Backlink, ticket: ExternalTicket) -> str:

@@ -21,12 +21,17 @@ class IncidentGone(Exception):
     """Somebody removed the incident meanwhile."""
 
 
-def create(incident: Incident, user_id: int | None) -> Incident:
+def create(incident: Incident, user_id: int | None, *, indexed: bool = True) -> Incident:
     """
     Store a new incident of a project: it gets the project's next number.
 
     Takes part in the caller's transaction; what it does not choose from picklists gets their
     first words.
+
+    Args:
+        incident: Not stored yet.
+        user_id: Who makes it; None for a tracker.
+        indexed: Put it into the search index; False when the caller does, after what it adds.
     """
     with transaction.atomic():
         incident.number = numbering.next_number(Incident, incident.project_id)
@@ -36,7 +41,8 @@ def create(incident: Incident, user_id: int | None) -> Incident:
         incident.type = incident.type or picklists.first(project, Picklist.INCIDENT_TYPE)
         incident.created_by_id = incident.last_updated_by_id = user_id
         incident.save(force_insert=True)
-        documents.index(Incident, [incident.pk])
+        if indexed:
+            documents.index(Incident, [incident.pk])
     return incident
 
 

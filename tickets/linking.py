@@ -134,13 +134,15 @@ def read(link: ExternalSystemLink, ticket_id: str, *, seconds: float) -> Found:
 
 def known(found: Found) -> ExternalTicket | None:
     """Return what an incident of the project is called in the tracker already; None for nothing."""
-    row: ExternalTicket | None = (
-        _rows(found).select_related("incident", "link__external_system", "link__project").first()
-    )
-    if row is not None and row.link is None:
+    row: ExternalTicket | None = _rows(found).select_related("incident").first()
+    if row is None:
+        return None
+    if row.link_id is None:
         # The link that it was found by was removed, and references were kept.
         row.link = found.link
         _keep(row, ["link"])
+    elif row.link_id == found.link.pk:
+        row.link = found.link  # with all that was read of it
     return row
 
 
@@ -231,6 +233,7 @@ def _made(found: Found, *, task_id: UUID, user_id: int | None) -> ExternalTicket
             assigned_to=member_named(project, ticket.assignee),
         ),
         user_id,
+        indexed=False,
     )
     row = ExternalTicket(
         account_id=found.link.account_id,

@@ -70,18 +70,18 @@ class Place:
         Raises:
             PlaceGone: the place or the incident was removed meanwhile.
         """
-        found_by: dict[str, Any] = {self.model.found_by: self.target}
+        values: dict[str, Any] = {self.model.found_by: self.target, "incident": incident}
         if isinstance(self.target, ResultNode):
-            found_by["run_id"] = self.run_id
+            values["run_id"] = self.run_id
+        made = self.model(**values, linked_by=linked_by)
         with transaction.atomic():
             if not (self._hold() and _hold(Incident.objects.filter(pk=incident.pk))):
                 raise PlaceGone
-            links: QuerySet[Any] = self.model._default_manager.all()  # noqa: SLF001
-            link, created = links.get_or_create(
-                **found_by, incident=incident, defaults={"linked_by": linked_by}
-            )
+            self.model._default_manager.bulk_create([made], ignore_conflicts=True)  # noqa: SLF001
+            link = self.links.get(incident=incident)
+            created = link.pk == made.pk
             if created:
-                documents.index(Incident, [incident.pk])
+                documents.relate(Incident, incident.pk, incident.account_id, self._related)
         return link, created
 
     def unlink(self, incident_id: UUID) -> bool:
@@ -91,6 +91,13 @@ class Place:
             if removed:
                 documents.index(Incident, [incident_id])
         return bool(removed)
+
+    @property
+    def _related(self) -> list[tuple[str, UUID]]:
+        """What the search index says an incident of this place is related to."""
+        if isinstance(self.target, ResultNode):
+            return [("AutomatedTestRun", self.run_id), ("ResultNode", self.target.pk)]
+        return [("AgileRun" if isinstance(self.target, AgileRunStep) else "ScriptRun", self.run_id)]
 
     def _hold(self) -> bool:
         """Keep the place from being removed until the transaction ends; return whether it is there."""

@@ -10,6 +10,7 @@ from bench.measures.dialects import dialects
 from bench.measures.engine import engine
 from bench.measures.http import http
 from bench.measures.imports import imports
+from bench.measures.linking import linking
 from bench.measures.pages import pages
 from bench.measures.progress import progress
 from bench.measures.reindex import reindex
@@ -28,6 +29,7 @@ MEASURES: Final[dict[str, Callable[[Bench], Iterator[Line]]]] = {
     "http": http,
     "dialects": dialects,
     "import": imports,
+    "linking": linking,
     "reindex": reindex,
     "samples": samples,
     "list": pages,

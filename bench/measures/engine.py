@@ -88,11 +88,11 @@ def _drains(bench: Bench, ours: Service, stock: Service) -> Iterator[Line]:
 
     def stock_drain() -> float:
         fill = partial(bench.stock, "bench.stock.calls.submit", count=count)
-        return _drained(bench, stock, fill, partial(bench.stock, "bench.stock.calls.wait"), count)
+        return drained(bench, stock, fill, partial(bench.stock, "bench.stock.calls.wait"), count)
 
     def our_drain(task_type: str) -> float:
         fill = partial(bench.ours, "bench.ours.submit_many", task_type=task_type, count=count)
-        return _drained(bench, ours, fill, partial(bench.ours, "bench.ours.wait"), count)
+        return drained(bench, ours, fill, partial(bench.ours, "bench.ours.wait"), count)
 
     found = interleaved(
         {
@@ -111,7 +111,7 @@ def _drains(bench: Bench, ours: Service, stock: Service) -> Iterator[Line]:
         )
 
 
-def _drained(
+def drained(
     bench: Bench,
     service: Service,
     fill: Callable[[], object],

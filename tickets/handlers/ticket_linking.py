@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -181,6 +182,10 @@ class LinkTicket(TicketHandler):
             if not created and link.linked_by != context.task_id:
                 raise linking.TicketRefused(_linked(row.key, place))
             back = self._back(context, row, place, parameters)
+            if back is not None and asking.is_here(found.link):
+                # No other program is asked, so that is one transaction with the rest.
+                with suppress(trackers.errors.Temporary):
+                    backlinks.make(back, row)
             if back is not None and back.state != Backlink.State.MADE:
                 context.remember(ticket=str(row.pk))
         return row, back

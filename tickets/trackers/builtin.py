@@ -131,18 +131,20 @@ class BuiltinTracker(Tracker):
 
     def backlink(self, ticket_id: str, link: Backlink) -> str:
         """Add or renew a link."""
-        row = self._row(ticket_id)
-        with transaction.atomic():
-            made, _ = BuiltinBacklink.objects.update_or_create(
-                ticket=row,
-                global_id=link.global_id,
-                defaults={
-                    "url": link.url,
-                    "title": link.title[:255],
-                    "summary": link.summary[:1000],
-                    "resolved": link.resolved,
-                },
-            )
+        made = BuiltinBacklink(
+            ticket=self._row(ticket_id),
+            global_id=link.global_id,
+            url=link.url,
+            title=link.title[:255],
+            summary=link.summary[:1000],
+            resolved=link.resolved,
+        )
+        BuiltinBacklink.objects.bulk_create(
+            [made],
+            update_conflicts=True,
+            unique_fields=["ticket", "global_id"],
+            update_fields=["url", "title", "summary", "resolved"],
+        )
         return str(made.pk)
 
     def changes(

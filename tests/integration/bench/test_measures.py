@@ -29,6 +29,7 @@ FOUND = {
     "dialects": ["SailPoint, 250 statuses", "Astra, one task"],
     "import": ["AutomatedTestImport"],
     "reindex": ["Reindex"],
+    "linking": ["linking tickets"],
     "samples": ["GenerateTestProject"],
     "list": ["first page of", "page 1,000 of"],
     "backup": ["until it is written", "until it is read back", "restore, with"],

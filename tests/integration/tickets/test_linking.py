@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks.handlers import TaskContext, TaskFailed
@@ -136,7 +136,8 @@ def attempts(
         with connection.execute_wrapper(killer):
             attempt(1)
     except Killed:
-        pass
+        # What a dead process' connection leaves is rolled back; the test's own transaction goes on.
+        transaction.set_rollback(False)
     return killer.count, attempt(2)
 
 
@@ -165,7 +166,7 @@ class TestKilledAnywhere:
             assert Backlink.objects.get(ticket=row).state == Backlink.State.MADE
             return count
 
-        assert until_it_ends(case) > 5
+        assert until_it_ends(case) > 4
 
     def test_a_ticket_gets_one_incident(self, bench: Bench) -> None:
         def case(at: int) -> int:
@@ -180,7 +181,7 @@ class TestKilledAnywhere:
             assert BuiltinBacklink.objects.filter(ticket=ticket.id).count() == 1
             return count
 
-        assert until_it_ends(case) > 5
+        assert until_it_ends(case) > 4
 
     def test_an_incident_gets_one_ticket(self, bench: Bench) -> None:
         def case(at: int) -> int:
@@ -196,7 +197,7 @@ class TestKilledAnywhere:
             assert BuiltinBacklink.objects.filter(ticket=made).count() == 1
             return count
 
-        assert until_it_ends(case) > 5
+        assert until_it_ends(case) > 4
 
 
 class TestNewTicket:
@@ -298,5 +299,5 @@ def test_a_link_costs_a_bounded_number_of_queries(
     link(bench, bench.step(), ticket.key)
     failed = bench.step()
 
-    with django_assert_max_num_queries(45):
+    with django_assert_max_num_queries(24):
         link(bench, failed, ticket.key)
