@@ -293,6 +293,14 @@ def test_an_operator_starts_one_in_the_admin(operator: httpx.Client, api: httpx.
     assert "Task center" in operator.get("/admin/").text
 
 
+def test_arcgis_directory_is_there_with_its_style_and_the_projects_task(api: httpx.Client) -> None:
+    page = api.get("/arcgis/admin/system/tasks/createTask")
+
+    assert page.status_code == 200
+    assert "--paper:" in page.text
+    assert '<option value="CountWords"' in page.text
+
+
 def test_a_shell_starts_one_and_waits(running: Host) -> None:
     printed = running.done(
         "submit_task", "CountWords", "--parameters", '{"Text": "to be or not"}', "--wait"

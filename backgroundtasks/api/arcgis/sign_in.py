@@ -183,9 +183,11 @@ def _require_own_page(request: HttpRequest) -> None:
 
 
 def _local(path: str) -> str:
-    """Return where to go on; what leads away leads to the root."""
-    is_ours = path.startswith(href("")) and url_has_allowed_host_and_scheme(path, None)
-    return path if is_ours else href("")
+    """Return where to go on; what leads away, or out of the directory, leads to the root."""
+    root = href("")
+    is_below = path == root or path.startswith((f"{root}/", f"{root}?"))
+    is_ours = is_below and ".." not in path and url_has_allowed_host_and_scheme(path, None)
+    return path if is_ours else root
 
 
 def _milliseconds(at: datetime) -> int:

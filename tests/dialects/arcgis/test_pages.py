@@ -8,10 +8,14 @@ import json
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 
 from backgroundtasks import operations, queries
-from backgroundtasks.api.arcgis import paging
+from backgroundtasks.api.arcgis import notice, paging
 from backgroundtasks.api.arcgis.properties import property_of
 from backgroundtasks.models import Schedule, TaskStatus
 from backgroundtasks.states import State
@@ -73,32 +77,37 @@ def stored(browser: Browser, state: State = State.SUCCEEDED) -> TaskStatus:
     return factories.run(state, owner=actor, task=task, task_type=task.task_type)
 
 
+def walk(browser: Browser) -> set[str]:
+    """Follow every link from the root on; return where they led."""
+    ahead, seen = [ROOT, LOGIN, f"{SHARING}/generateToken"], set()
+    while ahead:
+        address = ahead.pop()
+        if address in seen:
+            continue
+        seen.add(address)
+        answer = browser.client.get(address)
+        assert answer.status_code == 200, address
+        if "f=json" in address or "f=pjson" in address:
+            assert "error" not in answer.json(), address
+        elif address.startswith((ROOT, SHARING)):  # pages of the API's reference are not ours
+            page = read(answer)
+            assert page.flaws() == [], address
+            ahead += [link for link in page.links.values() if not link.startswith("#")]
+    return seen
+
+
 class TestEveryPage:
     @pytest.mark.usefixtures("installation")
     def test_every_link_leads_somewhere_and_every_page_is_usable(self, browser: Browser) -> None:
         operations.make_system_tasks()
         made(Script(browser.user), title="<b>weekly</b>")
         stored(browser)
-        ahead, seen = [ROOT, LOGIN, f"{SHARING}/generateToken"], set()
 
-        while ahead:
-            address = ahead.pop()
-            if address in seen:
-                continue
-            seen.add(address)
-            answer = browser.client.get(address)
-            assert answer.status_code == 200, address
-            if "f=json" in address or "f=pjson" in address:
-                assert "error" not in answer.json(), address
-                continue
-            if not address.startswith((ROOT, SHARING)):
-                continue  # the pages of the API's reference are not ours
-            page = read(answer)
-            assert page.flaws() == [], address
-            ahead += [link for link in page.links.values() if not link.startswith("#")]
+        seen = walk(browser)
 
         for reached in (
-            f"{CREATE}",
+            CREATE,
+            LOGIN,
             f"{ROOT}/jobs",
             f"{ROOT}/healthCheck/run",
             f"{ROOT}/system/disasterrecovery/stores/default/backups/create",
@@ -106,6 +115,18 @@ class TestEveryPage:
             assert reached in seen
         assert any(address.endswith("/runNow") for address in seen)
         assert any("/runs/" in address and address.endswith("/update") for address in seen)
+
+    @pytest.mark.usefixtures("installation")
+    def test_whoever_may_not_see_tasks_meets_no_link_to_them(self) -> None:
+        browser = Browser(operator=False)
+        browser.user.user_permissions.add(
+            Permission.objects.get(codename="security_and_infrastructure")
+        )
+
+        seen = walk(browser)
+
+        assert f"{ROOT}/system/disasterrecovery/stores/default" in seen
+        assert not [address for address in seen if address.startswith(TASKS)]
 
     def test_is_kept_by_nobody_and_lets_nothing_in(self, browser: Browser) -> None:
         for path in (ROOT, CREATE, f"{ROOT}/nothing", LOGIN, f"{SHARING}/generateToken"):
@@ -227,6 +248,23 @@ class TestResource:
 
         assert browser.get(TASKS).links["Next page"] == "?start=1"
         assert browser.client.get(TASKS, {"f": "json"}).json()["num"] == 2
+
+    @pytest.mark.parametrize("path", [TASKS, f"{ROOT}/jobs"])
+    def test_a_list_costs_the_same_however_long_it_is(self, browser: Browser, path: str) -> None:
+        def queries_of_a_look() -> int:
+            browser.get(path)  # whoever looks is known from now on
+            with CaptureQueriesContext(connection) as asked:
+                browser.get(path)
+            return len(asked)
+
+        made(Script(browser.user))
+        stored(browser)
+        few = queries_of_a_look()
+        for _ in range(3):
+            made(Script(browser.user))
+            stored(browser)
+
+        assert queries_of_a_look() == few
 
     def test_a_run_that_goes_on_can_be_looked_at_again(self, browser: Browser) -> None:
         task = made(Script(browser.user))
@@ -413,6 +451,17 @@ class TestForm:
         page = browser.get(answer["Location"])
         assert page.properties["status"] == "SUBMITTED"
         assert page.links["Look again"] == answer["Location"]
+
+    def test_a_long_notice_fits_into_a_cookie(self) -> None:
+        request, answer = RequestFactory().get(ROOT), HttpResponse()
+
+        notice.leave(answer, request, notice.Notice("Restore", "ü<&" * 5000))
+        request.COOKIES |= {name: one.value for name, one in answer.cookies.items()}
+
+        assert sum(len(one.OutputString()) for one in answer.cookies.values()) < 4096
+        found = notice.find(request)
+        assert found is not None
+        assert (found.title, found.text[:6]) == ("Restore", "ü<&ü<&")
 
     def test_a_notice_that_somebody_else_wrote_is_not_shown(self, browser: Browser) -> None:
         browser.client.cookies["arcgis_done"] = '["Wire Money", ""]'

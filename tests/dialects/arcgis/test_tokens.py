@@ -203,7 +203,19 @@ class TestSigningIn:
         assert page.status_code == 200
         assert f'name="token" value="{cookie.value}"' in page.content.decode()
 
-    @pytest.mark.parametrize("where", ["https://evil.example/", "//evil.example", "/admin/", ""])
+    @pytest.mark.parametrize(
+        "where",
+        [
+            "https://evil.example/",
+            "//evil.example",
+            "/admin/",
+            "",
+            f"{ROOT}evil",
+            f"{ROOT}/../../admin/",
+            f"{ROOT}\\@evil.example",
+            f"{ROOT}\r\nX: y",
+        ],
+    )
     def test_it_leads_nowhere_else(self, ann: Any, where: str) -> None:
         form = {"username": "ann", "password": "sesame-42", "redirect": where}
 
