@@ -90,5 +90,6 @@ def prepare_restore(actor: Actor, store_name: str, name: str, passcode: str) -> 
     submission = submit(
         actor, "VerifyBackup", {"name": name, "storeName": store_name, "passcode": passcode}
     )
-    place = [] if store_name == stores.default_name() else ["--store", store_name]
-    return Prepared(shlex.join(["manage.py", "restore_backup", name, *place]), submission)
+    # Its name, also of the default: another one may be that by then.
+    command = shlex.join(["manage.py", "restore_backup", name, "--store", store_name])
+    return Prepared(command, submission)

@@ -84,7 +84,7 @@ class TestPreparingARestore:
     def test_the_command_is_named_and_all_of_it_is_read(self, root: Actor, name: str) -> None:
         prepared = operations.prepare_restore(root, "default", name, PASSCODE)
 
-        assert prepared.command == f"manage.py restore_backup {name}"
+        assert prepared.command == f"manage.py restore_backup {name} --store default"
         run = TaskStatus.objects.get(pk=prepared.submission.run_id)
         assert (run.task_type, run.state) == ("VerifyBackup", State.QUEUED)
         assert PASSCODE not in str(Task.objects.values_list("parameters", flat=True))
