@@ -12,6 +12,7 @@ from backgroundtasks.api import errors
 from backgroundtasks.api.enterprise_tester.errors import translate
 from backgroundtasks.api.errors import ApiError
 from backgroundtasks.exceptions import TaskCenterError
+from tickets.trackers import errors as trackers
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "errors.md").read_text()
 
@@ -51,3 +52,12 @@ def test_http_refuses_what_the_page_says() -> None:
     }
 
     assert rows("What HTTP refuses") == known
+
+
+def test_trackers_do_what_the_page_says() -> None:
+    known = {
+        (error.__name__, error.code, "later" if error.temporary else "fails")  # type: ignore[attr-defined]
+        for error in below(trackers.TrackerError, trackers)
+    }
+
+    assert rows("What a tracker may do") == known
