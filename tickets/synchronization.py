@@ -43,7 +43,6 @@ _OF_ONE: Final = (
     trackers.errors.ChangeConflict,
     trackers.errors.TicketBusy,
     trackers.errors.AccessRefused,
-    trackers.errors.Unsupported,
 )
 _WORDS: Final = {"summary": "Summary", "status": "Status", "assignee": "Assignee"}
 
