@@ -43,6 +43,7 @@ _OF_ONE: Final = (
     trackers.errors.ChangeConflict,
     trackers.errors.TicketBusy,
     trackers.errors.AccessRefused,
+    trackers.errors.Unsupported,
 )
 _WORDS: Final = {"summary": "Summary", "status": "Status", "assignee": "Assignee"}
 

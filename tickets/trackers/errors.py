@@ -12,6 +12,7 @@ What may come between us and a tracker; every text is for people and holds no se
     ├── CredentialsRefused           credentials_refused     fails; asking again locks accounts
     ├── AccessRefused                access_refused          fails
     ├── ChangeRefused                change_refused          fails, with the fields
+    ├── Unsupported                  unsupported             fails
     ├── AnswerUnusable               answer_unusable         fails
     └── Temporary                    temporary               tries again later
         ├── ChangeConflict           change_conflict
@@ -157,6 +158,16 @@ class ChangeRefused(TrackerError):
         self.what = what
         #: Field to text; "" for what is about no field.
         self.problems = dict(problems)
+
+
+class Unsupported(TrackerError):
+    """This tracker cannot do it at all."""
+
+    code = "unsupported"
+
+    def __init__(self, tracker: str, what: str) -> None:
+        super().__init__(f"{tracker} cannot {what}.")
+        self.what = what
 
 
 class AnswerUnusable(TrackerError):
