@@ -83,7 +83,7 @@ def finish(removal: Iterator[int]) -> None:
 
 def remove_projects(projects: QuerySet[Project]) -> Iterator[int]:
     """Remove projects; whatever was still being written into one goes with it."""
-    for project_id in list(projects.values_list("pk", flat=True)):
+    for project_id, account_id in list(projects.values_list("pk", "account_id")):
         # Emptied first: the project's own row, which hides all of it, goes last.
         for relation in _below(Project):
             yield from remove(_at(relation, [project_id]))
@@ -91,7 +91,8 @@ def remove_projects(projects: QuerySet[Project]) -> Iterator[int]:
         # Of rows that came in between and went with it.
         for model in _tree(Project):
             if documents.knows(model):
-                for _ in documents.remove_batches(model, project_id=project_id):
+                left = documents.remove_batches(model, account_id=account_id, project_id=project_id)
+                for _ in left:
                     yield 0
 
 

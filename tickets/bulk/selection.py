@@ -20,6 +20,10 @@ from tickets.bulk.kinds import Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from django.db.models import QuerySet
+
+    from indexing.models import Document
+
 #: Entities of one action, at most.
 MOST: Final = 200_000
 #: More than so many are kept in a file.
@@ -34,14 +38,17 @@ def given(selections: Iterable[dict[str, str]]) -> list[Entity]:
     return list(dict.fromkeys((one["Type"], UUID(one["Id"])) for one in selections))
 
 
-def found(account_id: UUID, query: str, project_id: UUID | None) -> list[Entity]:
+def found(account_id: UUID, query: str, project_id: UUID | None) -> QuerySet[Document]:
     """
-    Return the entities that a query finds now, in its order.
+    Return the documents of what a query finds now, in its order.
 
     Raises:
-        QueryInvalid: it cannot be understood, or finds too many.
+        QueryInvalid: it cannot be understood, asks for groups, or finds too many.
     """
-    documents = search.find(account_id, tql.parse(query))
+    parsed = tql.parse(query)
+    if parsed.aggregates:
+        raise tql.QueryInvalid("GROUP BY selects no entities.", tql.Position())
+    documents = search.find(account_id, parsed)
     if project_id is not None:
         documents = documents.filter(project_id=project_id)
     number = documents.count()
@@ -49,7 +56,7 @@ def found(account_id: UUID, query: str, project_id: UUID | None) -> list[Entity]
         raise tql.QueryInvalid(
             f"it finds {number:,} entities; at most {MOST:,} at once.", tql.Position()
         )
-    return list(documents.values_list("entity_type", "entity_id"))
+    return documents
 
 
 def save(name: str, entities: Iterable[Entity]) -> None:

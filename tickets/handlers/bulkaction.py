@@ -242,9 +242,6 @@ def _check_query(account_id: UUID, parameters: Mapping[str, Any]) -> None:
     if text is None:
         return
     try:
-        query = tql.parse(text)
-        if query.aggregates:
-            raise SubmissionRefused("tql: GROUP BY selects no entities.")
         selection.found(account_id, text, parameters.get("projectId"))
     except tql.QueryInvalid as error:
         raise SubmissionRefused(f"tql: {error}") from None
@@ -293,11 +290,10 @@ def _selected(context: TaskContext, parameters: Mapping[str, Any]) -> list[Entit
 def _found(context: TaskContext, parameters: Mapping[str, Any]) -> list[Entity]:
     """Ask the query once, and keep what it found for the next attempt."""
     try:
-        entities = selection.found(
-            context.account_id, parameters["tql"], parameters.get("projectId")
-        )
+        found = selection.found(context.account_id, parameters["tql"], parameters.get("projectId"))
     except tql.QueryInvalid as error:
         raise TaskFailed(str(error)) from error
+    entities = list(found.values_list("entity_type", "entity_id"))
     name = uploads.new_name(context.account_id, uploads.SELECTIONS)
     selection.save(name, entities)
     context.remember(file=name)

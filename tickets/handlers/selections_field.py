@@ -15,7 +15,7 @@ class SelectionsField(serializers.ListField):
 
     child = serializers.DictField()
     json_schema = {
-        "type": ["array", "null"],
+        "type": "array",
         "maxItems": selection.MOST,
         "items": {
             "type": "object",

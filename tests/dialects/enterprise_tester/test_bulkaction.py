@@ -141,7 +141,7 @@ class TestStart:
             ({"commandName": "BulkDelete", "tql": "Colour = red"}, "tql: The query is not valid"),
             (
                 {"commandName": "BulkDelete", "tql": "GROUP BY EntityType { COUNT }"},
-                "tql: GROUP BY selects no entities.",
+                "GROUP BY selects no entities.",
             ),
             (
                 {"commandName": "BulkCopy", "selections": SOME},
