@@ -144,7 +144,7 @@ def resource_page(call: Call, body: Body) -> HttpResponse:
                 )
                 for operation in resource.operations
             ],
-            "formats": _formats(call.request),
+            "formats": _formats(call),
         },
     )
     if said:
@@ -297,10 +297,10 @@ def _reference() -> str | None:
         return None
 
 
-def _formats(request: HttpRequest) -> list[Shown]:
-    kept = _kept(request)
+def _formats(call: Call) -> list[Shown]:
+    kept = _kept(call.request)
     return [
-        Shown(name, f"{request.path}?{urlencode({**kept, 'f': name})}")
+        Shown(name, f"{href(call.path)}?{urlencode({**kept, 'f': name})}")
         for name in ("json", "pjson")
     ]
 
@@ -338,7 +338,7 @@ def _pages(call: Call, body: Body) -> list[Shown]:
     """Return links to the further pages of a list."""
     query = _kept(call.request)
     pages = []
-    if call.given.word("start") not in {"", "0", "1"}:
+    if call.given.word("start") not in {"", "0"}:
         first = {name: value for name, value in query.items() if name != "start"}
         pages.append(Shown("First page", f"?{urlencode(first)}", "first"))
     following = body.get("nextStart", 0)

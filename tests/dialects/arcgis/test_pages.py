@@ -247,6 +247,7 @@ class TestResource:
             made(Script(browser.user), title=title)
 
         assert browser.get(TASKS).links["Next page"] == "?start=1"
+        assert "First page" in browser.get(f"{TASKS}?start=1").links
         assert browser.client.get(TASKS, {"f": "json"}).json()["num"] == 2
 
     @pytest.mark.parametrize("path", [TASKS, f"{ROOT}/jobs"])
