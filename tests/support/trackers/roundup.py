@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from uuid import UUID
 
@@ -85,14 +86,16 @@ class RoundupServer:
 
     def _admin(self, *commands: list[str]) -> None:
         """Do what `roundup-admin` does with these words, without a process for each."""
-        from roundup.admin import AdminTool
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Roundup's, on newer Pythons, are not ours to mend
+            from roundup.admin import AdminTool
 
-        tool = AdminTool()
-        tool.tracker_home, tool.name = str(self.home), "admin"
-        for words in commands:
-            assert tool.run_command(words) == 0, words
-        tool.db.commit()
-        tool.db.close()
+            tool = AdminTool()
+            tool.tracker_home, tool.name = str(self.home), "admin"
+            for words in commands:
+                assert tool.run_command(words) == 0, words
+            tool.db.commit()
+            tool.db.close()
 
     def _answers(self) -> bool:
         assert self.process is not None
@@ -170,6 +173,9 @@ class _Database:
         self._home = home
 
     def __enter__(self):  # noqa: ANN204 - Roundup has no types
+        self._quiet = warnings.catch_warnings()
+        self._quiet.__enter__()
+        warnings.simplefilter("ignore")
         from roundup import instance
 
         self._db = instance.open(str(self._home)).open("admin")
@@ -177,3 +183,4 @@ class _Database:
 
     def __exit__(self, *trouble: object) -> None:
         self._db.close()
+        self._quiet.__exit__(None, None, None)
