@@ -24,12 +24,15 @@ from tests.support.projects import (
     StepResultFactory,
     send,
 )
-from tickets import trackers
+from tests.support.trackers.hostile import Hostile, hang
+from tests.support.waiting import wait_for
+from tickets import asking, credentials, trackers
 from tickets.connections import tracker_of
 from tickets.models import (
     Backlink,
     BuiltinBacklink,
     BuiltinTicket,
+    ExternalSystem,
     ExternalSystemLink,
     ExternalTicket,
     Incident,
@@ -386,6 +389,37 @@ class TestTrackerAway:
         assert due_in >= timedelta(seconds=85)
         assert done["Complete"] is True
         assert StepResultIncident.objects.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_one_that_says_nothing_for_too_long_is_no_refusal(
+        self,
+        caller: Caller,
+        link: ExternalSystemLink,
+        step: StepResult,
+        settings: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        settings.TICKETS = {
+            **settings.TICKETS,
+            "TRACKER_HTTP": True,
+            "TRACKER_NETWORKS": ["127.0.0.0/8"],
+            "TRACKER_READ_TIMEOUT": timedelta(seconds=2),
+        }
+        monkeypatch.setattr(asking, "BEFORE_ACCEPTING", 0.2)
+        with Hostile() as silent:
+            silent.sins["/rest/data/issue/1"] = hang
+            system = link.external_system
+            system.kind, system.base_url, system.user_name = "roundup", silent.url, "bot"
+            credentials.keep(system, "botpw")
+            system.save()
+            type(link).objects.update(tracker_project="")
+
+            answer = start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="#1")
+
+            assert body(answer, 202)["State"] == "queued"
+            assert silent.requests
+        # Its thread was left alone with it; it ends, and says what it found.
+        wait_for(lambda: ExternalSystem.objects.get().failures, "the tracker's failure")
 
     def test_a_key_that_turns_out_wrong_fails_the_run(
         self, caller: Caller, link: ExternalSystemLink, step: StepResult, away: dict[str, Any]
