@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from backgroundtasks.handlers import Actor
 
 EXAMPLES = 10
+#: A text that is longer than it may be can make the whole body too large: that is refused with 413.
+REFUSALS = """
+[checks.negative_data_rejection]
+expected-statuses = [
+  "400", "401", "403", "404", "405", "406", "409", "413", "415", "422", "428", "429", "5xx",
+]
+"""
 
 
 def require_agreement(
@@ -41,7 +48,7 @@ def require_agreement(
     bearer = token(actor.user, life=timedelta(hours=1))
     config = folder / "schemathesis.toml"
     lines = [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in parameters.items()]
-    config.write_text("[parameters]\n" + "\n".join(lines) + "\n" + more)
+    config.write_text("[parameters]\n" + "\n".join(lines) + "\n" + REFUSALS + more)
 
     # Its logins with made-up names are no attack.
     with WorkerCommand(workers=1), Server(LOGIN_ATTEMPTS=10**9) as server:
