@@ -21,6 +21,7 @@ from backgroundtasks.api.arcgis.errors import METHOD, Problem
 from backgroundtasks.api.arcgis.forms import Field
 from backgroundtasks.api.arcgis.resource import href
 from backgroundtasks.api.arcgis.views import View
+from backgroundtasks.api.arcgis.vocabulary import milliseconds
 from backgroundtasks.api.errors import Refused, Throttled, Unauthenticated
 from backgroundtasks.api.origins import origin
 
@@ -73,7 +74,7 @@ class GenerateToken(View):
                 raise
             refusal = errors.refusal(error, request)
             return renderers.token_page(request, _as_sent(given), error=refusal)
-        body = {"token": token, "expires": _milliseconds(expires_at), "ssl": True}
+        body = {"token": token, "expires": milliseconds(expires_at), "ssl": True}
         if given.format == "html":
             return renderers.token_page(request, FIELDS, body)
         return renderers.as_json(body, given.format)
@@ -188,7 +189,3 @@ def _local(path: str) -> str:
     is_below = path == root or path.startswith((f"{root}/", f"{root}?"))
     is_ours = is_below and ".." not in path and url_has_allowed_host_and_scheme(path, None)
     return path if is_ours else root
-
-
-def _milliseconds(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
