@@ -126,6 +126,7 @@ class BulkAction(TaskHandler):
             projects = visibility.visible_projects(account_id)
             if not projects.filter(pk=project_id).exists():
                 raise SubmissionRefused(f"The project {project_id} does not exist.")
+        found: set[UUID] = set()
         for name in ("targetPackageId", "sourcePackageId"):
             package = _package(account_id, parameters.get(name))
             if name in parameters and package is None:
@@ -134,6 +135,10 @@ class BulkAction(TaskHandler):
                 raise SubmissionRefused(
                     f"The execution package {package.pk} is in another project."
                 )
+            if package is not None:
+                found.add(package.project_id)
+        if parameters.get("retainStructure") and len(found) > 1:
+            raise SubmissionRefused("retainStructure: the two packages are of two projects.")
         _check_query(account_id, parameters)
         _keep_selection(account_id, parameters)
 
@@ -151,27 +156,15 @@ class BulkAction(TaskHandler):
 
     def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
         """Work through the selection, a batch at a time."""
-        command = parameters["commandName"]
-        entities = _selected(context, parameters)
-        result: dict[str, Any] = {}
-        if command == EXPORT:
-            done, failed = _export(context, entities, parameters, result)
-        elif command == DELETE:
-            done, failed = _delete(context, entities, parameters)
-        else:
-            done, failed = _place(context, entities, parameters)
-        verb = _VERBS[command]
-        problems = [
-            f"{number:,} of {len(entities):,} were not {verb}: they {reason}."
-            for reason, number in sorted(failed.items())
-        ]
-        if entities and not done:
-            raise TaskFailed(" ".join(problems))
+        if "outcome" not in context.memory:
+            # Kept before the selection goes: an attempt that dies in between is not lost.
+            context.remember(outcome=_act(context, parameters))
+        result, problems = context.memory["outcome"]
         for name in (parameters.get("selectionFile"), *map(context.memory.get, ("file", "plan"))):
             if name is not None:
                 uploads.delete(name)
         uploads.sweep(context.account_id)
-        return Outcome({"Done": done, **result}, warnings=problems)
+        return Outcome(result, warnings=problems)
 
 
 # --- what the parameters may be ------------------------------------------------------------------
@@ -267,6 +260,32 @@ def _package(account_id: UUID, identity: UUID | None) -> ExecutionPackage | None
 # --- what is done --------------------------------------------------------------------------------
 
 
+def _act(context: TaskContext, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """
+    Do the command; return the outcome's values, and why some were left out.
+
+    Raises:
+        TaskFailed: all were.
+    """
+    command = parameters["commandName"]
+    entities = _selected(context, parameters)
+    result: dict[str, Any] = {}
+    if command == EXPORT:
+        total, failed = _export(context, entities, parameters, result)
+    elif command == DELETE:
+        total, failed = _delete(context, entities, parameters)
+    else:
+        total, failed = _place(context, entities, parameters)
+    problems = [
+        f"{number:,} of {total:,} were not {_VERBS[command]}: they {reason}."
+        for reason, number in sorted(failed.items())
+    ]
+    done = total - failed.total()
+    if total and not done:
+        raise TaskFailed(" ".join(problems))
+    return {"Done": done, **result}, problems
+
+
 def _selected(context: TaskContext, parameters: Mapping[str, Any]) -> list[Entity]:
     """Return the entities, the same ones in every attempt."""
     name = context.memory.get("file") or parameters.get("selectionFile")
@@ -346,7 +365,7 @@ def _place(
             context.remember(done=place, failed=failed)
         tally.advance(len(ids))
     tally.end()
-    return len(todo) - failed.total(), failed
+    return len(todo), failed
 
 
 def _plan(
@@ -386,7 +405,7 @@ def _delete(
             tally.advance(0)
         tally.advance(len(ids))
     tally.end()
-    return len(entities) - failed.total(), failed
+    return len(entities), failed
 
 
 def _there(
@@ -416,4 +435,4 @@ def _export(
             result["FileName"] = export.keep(context.account_id, context.run_id)
     finally:
         export.close()
-    return total - missing, Counter({MISSING: missing} if missing else {})
+    return total, Counter({MISSING: missing} if missing else {})

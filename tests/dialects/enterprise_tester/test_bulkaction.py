@@ -241,6 +241,23 @@ class TestStart:
 
         assert text == f"The execution package {package.pk} is in another project."
 
+    def test_refuses_to_make_folders_again_in_another_project(
+        self, caller: Caller, package: ExecutionPackage
+    ) -> None:
+        other = PackageFactory.create(project__account=caller.actor.account)
+
+        text = sent(
+            caller,
+            403,
+            commandName="BulkCopy",
+            selections=SOME,
+            targetId=str(package.pk),
+            sourcePackageId=str(other.pk),
+            retainStructure=True,
+        )["Message"]
+
+        assert text == "retainStructure: the two packages are of two projects."
+
     def test_takes_a_member(self, project: Project) -> None:
         viewer = Caller(factories.actor("viewer", project.account))
 

@@ -383,6 +383,17 @@ class TestStops:
             }[command]
         )
 
+    def test_one_that_died_after_its_selection_was_removed_succeeds(
+        self, shop: Shop, file_store: Path
+    ) -> None:
+        values: dict[str, Any] = {"tql": "EntityType = AutomatedTest", "run_id": uuid.uuid4()}
+        first = shop.act("BulkDelete", **values)
+        assert not files_in(file_store)
+
+        second = shop.act("BulkDelete", **values, memory=first.memory, attempt=2)
+
+        assert (second.state, second.result) == (State.SUCCEEDED, {"Done": 3})
+
     def test_a_cancelled_one_keeps_what_it_has_done(
         self, shop: Shop, monkeypatch: pytest.MonkeyPatch
     ) -> None:
