@@ -77,6 +77,8 @@ def test_ctrl_c_stops_the_waiting_and_not_the_run() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # As in a terminal, also where the suite itself runs in the background of a shell.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert waiting.stdout is not None

@@ -24,9 +24,9 @@ HOUR = timedelta(hours=1)
 
 
 def due(
-    expression: str = "0 0 * * * ?", *, ago: timedelta = timedelta(0), **values: Any
+    expression: str = "0 0 * * * ?", *, ago: timedelta = timedelta(milliseconds=1), **values: Any
 ) -> Schedule:
-    """Return an active schedule whose time came so long ago."""
+    """Return an active schedule whose time came so long ago; SQLite's clock has no microseconds."""
     task = values.pop("task", None) or factories.TaskFactory.create(
         owner=factories.UserFactory.create(), origin="schedule"
     )
