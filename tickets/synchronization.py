@@ -137,11 +137,9 @@ class Synchronization:
         Raises:
             TrackerError: the tracker does not answer.
         """
-        waiting = self._rows().filter(
-            Q(ticket_id=None)
-            | ~Q(problem="")
-            | Q(incident_version__lt=F("incident__version_number"))
-        )
+        wanted = Q(ticket_id=None, link=self.link.pk)
+        changed = ~Q(problem="") | Q(incident_version__lt=F("incident__version_number"))
+        waiting = self._rows().filter(wanted | Q(ticket_id__isnull=False) & changed)
         for row in list(waiting.order_by("created_at", "pk")):
             if row.pk not in self._seen:
                 if row.ticket_id is None:

@@ -226,6 +226,19 @@ class TestPush:
         assert run.result["Created"] == 1
         assert BuiltinTicket.objects.get().summary == incident.summary
 
+    def test_a_ticket_that_was_wanted_by_a_link_that_is_gone_is_not_made(
+        self, bench: Bench
+    ) -> None:
+        incident = IncidentFactory.create(project=bench.project)
+        row = new_tickets.wanted(incident, bench.link, task_id=bench.project.pk)
+        ExternalTicket.objects.filter(pk=row.pk).update(link=None, problem="It is away.")
+        here(bench, row, summary="Refund is rounded up")
+
+        run = synchronize(bench)
+
+        assert (run.state, run.result["Created"]) == (State.SUCCEEDED, 0)
+        assert not BuiltinTicket.objects.exists()
+
     def test_a_change_at_the_same_moment_is_merged(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
