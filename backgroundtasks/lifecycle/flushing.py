@@ -106,6 +106,10 @@ def drop_idle_tasks(ids: Collection[Any]) -> None:
                 f"SELECT id FROM {task} WHERE {idle} FOR UPDATE SKIP LOCKED", [_bound(ids)]
             )
             ids = [pk for (pk,) in cursor.fetchall()]
+        cursor.execute(
+            f"DELETE FROM {_table(Edition)} WHERE task_id IN (SELECT id FROM {task} WHERE {idle})",
+            [_bound(ids)],
+        )
         cursor.execute(f"DELETE FROM {task} WHERE {idle}", [_bound(ids)])
 
 
