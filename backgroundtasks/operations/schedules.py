@@ -291,7 +291,8 @@ def run_schedule_now(actor: Actor, task_id: UUID) -> Submission:
 def _locked(actor: Actor, task_id: UUID, what: str) -> Schedule:
     """Return a schedule that nobody else changes until the transaction ends."""
     queries.get_schedule(actor, task_id)
-    rows_of = Schedule.objects.select_related("task").select_for_update(of=("self",))
+    # The task too: PostgreSQL reads again, after a wait, only what it locks.
+    rows_of = Schedule.objects.select_related("task").select_for_update(of=("self", "task"))
     schedule = rows_of.filter(pk=task_id).first()
     if schedule is None:
         raise exceptions.ScheduleNotFound(task_id)
