@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from bench.context import Benches
 from bench.installation import postgres_answers
-from bench.measures import MEASURES
+from bench.measures import ALONE, MEASURES
 from bench.processes import BenchFailed
 from bench.table import drawn
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for vendor in _databases(wanted.database):
                 _say(f"{time.monotonic() - began:4.0f} s  {name} on {vendor} …")
                 try:
-                    with benches.on(vendor) as bench:
+                    with benches.on(vendor, alone=name in ALONE) as bench:
                         for line in MEASURES[name](bench):
                             lines.append(line)
                             _say("        " + "  ".join(filter(None, line.cells())))

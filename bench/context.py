@@ -80,9 +80,9 @@ class Benches:
         self._stack = ExitStack()
 
     @contextmanager
-    def on(self, vendor: str) -> Iterator[Bench]:
-        """Yield an installation with both sides."""
-        if not self._quick:
+    def on(self, vendor: str, *, alone: bool = False) -> Iterator[Bench]:
+        """Yield an installation with both sides; `alone`: one that nobody has used."""
+        if alone or not self._quick:
             with self._made(vendor) as bench:
                 yield bench
             return

@@ -37,3 +37,5 @@ MEASURES: Final[dict[str, Callable[[Bench], Iterator[Line]]]] = {
     "cleaning": cleaning,
     "schedules": schedules,
 }
+#: These put SQLite's file back as it was: nobody else may have it open.
+ALONE: Final = frozenset({"reindex"})
