@@ -119,7 +119,12 @@ def sort_key(expression: Expression) -> Expression:
 
 
 def optimize() -> Iterator[None]:
-    """Merge the segments of the words' index a few pages at a time, until nothing is left."""
+    """
+    Merge the segments of the words' index a few pages at a time, until nothing is left.
+
+    Statistics are not gathered: `PRAGMA optimize` would do so for whatever this connection has
+    asked, the table of runs too, and a list would be walked by what was true of it that day.
+    """
     # A negative count marks all segments to become one; positive ones then work at it.
     for pages in chain([-_MERGE_PAGES], repeat(_MERGE_PAGES)):
         with transaction.atomic(), connection.cursor() as cursor:
@@ -131,7 +136,4 @@ def optimize() -> Iterator[None]:
         yield
         # The documented sign that a merge found nothing to do.
         if changed < 2:  # noqa: PLR2004
-            break
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA optimize")
-    yield
+            return

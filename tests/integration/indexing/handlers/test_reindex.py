@@ -3,10 +3,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from backgroundtasks.exceptions import ParametersInvalid, SubmissionRefused
 from backgroundtasks.handlers import Actor, Interrupted, Resource, registry
-from backgroundtasks.models import Account
+from backgroundtasks.models import Account, TaskStatus
 from indexing import backends, documents
 from indexing.handlers.reindex import ENTITIES, OPTIMIZING, QUEUING, RELATIONSHIPS, Reindex
 from indexing.models import Document, Rebuild, Relationship
@@ -133,6 +134,19 @@ class TestWork:
         run(account, Optimize=True)
 
         assert len(found(account, "book")) == 30
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL plans by its statistics")
+    def test_leaves_no_statistics_by_which_other_lists_would_be_walked(
+        self, account: Account, shelf: Shelf
+    ) -> None:
+        books(shelf, 30)
+        list(TaskStatus.objects.order_by("-position")[:1])
+
+        run(account, Optimize=True)
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_stat1'")
+            assert cursor.fetchone() is None
 
     def test_of_nothing_ends_well(self, account: Account) -> None:
         assert run(account) == {"Documents": 0, "Removed": 0, "Relationships": 0}
