@@ -179,7 +179,7 @@ class Placing:
             row.pk: row
             for row in kind.visible(self._target.account_id)
             .filter(pk__in=ids)
-            .select_related(*_PARENTS.get(kind.model, ()))
+            .select_related(*_PARENTS.get(kind.model, (None,)))
         }
         missing = len(ids) - len(found)
         failed = Counter({MISSING: missing}) if missing else Counter()
