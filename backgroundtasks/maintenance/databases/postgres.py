@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _ASIDE: Final = "taskcenter_aside"
 #: Where Debian and its like keep each version's programs.
 _DEBIAN: Final = Path("/usr/lib/postgresql")
+#: How long (seconds) others may take to be gone.
+_PATIENCE: Final = 5
 
 
 @dataclass
@@ -114,13 +117,12 @@ class Postgres:
     def refuse_others(self) -> None:
         """Ask the server who else is connected, and whether the schema is ours to move."""
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*), string_agg(DISTINCT coalesce(nullif(application_name, ''), '?')"
-                " || ' at ' || coalesce(host(client_addr), 'this machine'), ', ')"
-                "  FROM pg_stat_activity WHERE datname = current_database()"
-                "   AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-            )
-            others, who = cursor.fetchone()
+            others, who = _others(cursor)
+            until = time.monotonic() + _PATIENCE
+            while others and time.monotonic() < until:
+                # The server learns some moments later of a client that was killed.
+                time.sleep(0.1)
+                others, who = _others(cursor)
             if others:
                 raise RestoreRefused(
                     f"{others} others are connected to the database ({who}): stop the web server "
@@ -200,6 +202,18 @@ class Postgres:
     def counts(self) -> dict[str, int]:
         """Return the rows of each table there is now."""
         return _counts(connection)
+
+
+def _others(cursor: Any) -> tuple[int, str | None]:
+    """Return how many others are connected to this database, and who they are."""
+    cursor.execute(
+        "SELECT count(*), string_agg(DISTINCT coalesce(nullif(application_name, ''), '?')"
+        " || ' at ' || coalesce(host(client_addr), 'this machine'), ', ')"
+        "  FROM pg_stat_activity WHERE datname = current_database()"
+        "   AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    found: tuple[int, str | None] = cursor.fetchone()
+    return found
 
 
 def _separate() -> BaseDatabaseWrapper:
