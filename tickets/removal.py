@@ -130,6 +130,11 @@ def count(rows: QuerySet[Any]) -> int:
     return total
 
 
+def has_contents(row: Model) -> bool:
+    """Whether anything would be removed with a row."""
+    return any(_at(relation, [row.pk]).exists() for relation in _below(type(row)))
+
+
 def _tree(top: type[Model]) -> list[type[Model]]:
     """Return the model and those that hang below it, each behind all that it hangs on."""
     above: dict[type[Model], set[type[Model]]] = {top: set()}

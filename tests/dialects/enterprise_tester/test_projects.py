@@ -11,12 +11,14 @@ from backgroundtasks.models import Account
 from tests.support import factories
 from tests.support.http import Caller
 from tests.support.projects import (
+    AgileRunFactory,
     AssignmentFactory,
     AutomatedTestFactory,
     NodeFactory,
     PackageFactory,
     ProjectFactory,
     RunFactory,
+    ScriptAssignmentFactory,
     send,
 )
 from tickets.models import (
@@ -674,6 +676,22 @@ class TestRemoval:
         assert not ExecutionPackage.objects.exists()
         assert not ResultNode.objects.exists()
         assert AutomatedTest.objects.get().package is None
+
+    @pytest.mark.parametrize("inside", [AgileRunFactory, ScriptAssignmentFactory])
+    def test_of_a_package_with_manual_tests_must_be_meant_as_well(
+        self, caller: Caller, account: Account, inside: Any
+    ) -> None:
+        project = ProjectFactory.create(account=account)
+        package = PackageFactory.create(project=project)
+        if inside is ScriptAssignmentFactory:
+            inside.create(package=package, script__project=project)
+        else:
+            inside.create(package=package)
+
+        refused = caller.call("DELETE", f"/api/executionpackage/{package.pk}")
+
+        assert "not empty" in message(refused, 403)
+        assert inside._meta.model.objects.get().package == package
 
     @pytest.mark.spec("enterprise_tester", "Automated test", "DELETE")
     def test_of_a_test_takes_its_results_along(self, caller: Caller, account: Account) -> None:

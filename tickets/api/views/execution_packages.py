@@ -93,7 +93,7 @@ class ExecutionPackageById(kit.ResourceView):
         said = request.query_params.get("deleteChildren", "false").lower()
         if said not in {"true", "false"}:
             raise kit.Refused("deleteChildren must be true or false.")
-        if said == "false" and (row.children.exists() or row.assignments.exists()):
+        if said == "false" and removal.has_contents(row):
             raise kit.Refused("The execution package is not empty: pass deleteChildren=true.")
         removal.finish(removal.remove(ExecutionPackage.objects.filter(pk=row.pk)))
         return kit.Response(status=200)
