@@ -33,6 +33,7 @@ from tickets.models import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from datetime import datetime
     from uuid import UUID
 
     from django.db.models import ForeignObjectRel, Model, QuerySet
@@ -102,9 +103,11 @@ def remove_unfinished(account_id: UUID) -> Iterator[int]:
     yield from remove_projects(abandoned.exclude(queries.unfinished("hidden_by")))
 
 
-def remove_rest(account_id: UUID) -> Iterator[int]:
-    """Remove what an account has beside its projects, as far as no project of it needs it."""
-    systems = ExternalSystem.objects.filter(account_id=account_id, links=None)
+def remove_rest(account_id: UUID, before: datetime) -> Iterator[int]:
+    """Remove what an account had beside its projects, as far as no project of it needs it."""
+    systems = ExternalSystem.objects.filter(
+        account_id=account_id, links=None, created_at__lt=before
+    )
     ids = list(systems.values_list("pk", flat=True))
     yield from remove(ExternalSystem.objects.filter(pk__in=ids))
     TicketWriter.objects.filter(system__in=ids).delete()

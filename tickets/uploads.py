@@ -90,10 +90,10 @@ def sweep(account_id: UUID) -> int:
     )
 
 
-def remove_all(account_id: UUID) -> None:
-    """Remove every file of the account."""
+def remove_all(account_id: UUID, before: datetime) -> None:
+    """Remove every file that the account had at a moment."""
     for kind in (RESULTS, SELECTIONS, EXPORTS):
-        _remove_older(folder(account_id, kind), None)
+        _remove_older(folder(account_id, kind), before)
 
 
 def folder(account_id: UUID, kind: str) -> str:
@@ -101,8 +101,8 @@ def folder(account_id: UUID, kind: str) -> str:
     return f"{kind}/{account_id.hex}"
 
 
-def _remove_older(where: str, oldest: datetime | None) -> int:
-    """Remove a folder's files that are older; None: all."""
+def _remove_older(where: str, oldest: datetime) -> int:
+    """Remove a folder's files that are older."""
     removed = 0
     try:
         names = store().listdir(where)[1]
@@ -110,7 +110,7 @@ def _remove_older(where: str, oldest: datetime | None) -> int:
         return 0
     for name in names:
         with contextlib.suppress(FileNotFoundError):
-            if oldest is None or store().get_modified_time(f"{where}/{name}") < oldest:
+            if store().get_modified_time(f"{where}/{name}") < oldest:
                 store().delete(f"{where}/{name}")
                 removed += 1
     return removed

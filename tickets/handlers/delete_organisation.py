@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from rest_framework import serializers
 
+from backgroundtasks import clock
 from backgroundtasks.exceptions import SubmissionRefused
 from backgroundtasks.handlers import Actor, Outcome, Resource, TaskContext, TaskHandler, permissions
 from tickets import removal, uploads, visibility
@@ -25,9 +26,10 @@ class DeleteOrganisation(TaskHandler):
     Deletes everything that the organisation has: projects, external systems and files.
 
     The organisation is the account's own. The account stays, with its members, its tasks and
-    this run, which says what became of it; operators remove accounts. Projects that are made
-    after it has begun stay, too. Nobody sees the others from the moment at which this was
-    accepted; when it is cancelled, or fails, what is left is shown again. Its elements are rows.
+    this run, which says what became of it; operators remove accounts. Projects, systems and
+    files that are made after it has begun stay, too. Nobody sees the other projects from the
+    moment at which this was accepted; when it is cancelled, or fails, what is left is shown
+    again. Its elements are rows.
     """
 
     task_type = "DeleteOrganisation"
@@ -78,11 +80,14 @@ class DeleteOrganisation(TaskHandler):
     def perform(self, context: TaskContext, parameters: dict[str, Any]) -> Outcome:
         """Remove one project after the other, then the files."""
         if "total" not in context.memory:
+            # Before the projects are hidden: what is uploaded later belongs to others, which stay.
+            context.remember(before=clock.now().isoformat())
             _hide_all(context.account_id, context.run_id)
+        before = datetime.fromisoformat(context.memory["before"])
         projects = Project.objects.filter(account_id=context.account_id, hidden_by=context.run_id)
         outcome = remove_all(context, projects, REMOVING)
-        removal.finish(removal.remove_rest(context.account_id))
-        uploads.remove_all(context.account_id)
+        removal.finish(removal.remove_rest(context.account_id, before))
+        uploads.remove_all(context.account_id, before)
         return outcome
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -236,7 +238,9 @@ class TestDeleteOrganisation:
         assert ExternalSystem.objects.get().account == other.account
         assert not BuiltinProject.objects.exists()
 
-    def test_goes_on_where_it_was_stopped_and_keeps_what_was_made_meanwhile(self) -> None:
+    def test_goes_on_where_it_was_stopped_and_keeps_what_was_made_meanwhile(
+        self, file_store: Path
+    ) -> None:
         project = filled()
         account_id = project.account_id
         run_id = uuid.uuid4()
@@ -246,6 +250,12 @@ class TestDeleteOrganisation:
             DeleteOrganisation, parameters, account_id=account_id, run_id=run_id, stop_after=2
         )
         later = ProjectFactory.create(account=project.account)
+        system = ExternalSystemFactory.create(account=project.account)
+        # Of an import into the new project, which was accepted.
+        uploads.save(uploads.new_name(account_id), ContentFile(b"x"))
+        [uploaded] = files_in(file_store)
+        soon = time.time() + 1  # some file systems count in whole ticks of a slow clock
+        os.utime(uploaded, (soon, soon))
         second = perform(
             DeleteOrganisation,
             parameters,
@@ -257,5 +267,7 @@ class TestDeleteOrganisation:
 
         assert (first.state, second.state) == (State.QUEUED, State.SUCCEEDED)
         assert list(Project.objects.all()) == [later]
+        assert list(ExternalSystem.objects.all()) == [system]
+        assert files_in(file_store) == [uploaded]
         assert not Document.objects.exists()
         assert not Relationship.objects.exists()
