@@ -118,6 +118,15 @@ class BulkAction(TaskHandler):
             return given
 
     @classmethod
+    def exclusive_key(cls, parameters: Mapping[str, Any]) -> str | None:
+        """Let one run move in a project at a time: two could put two packages into each other."""
+        if parameters["commandName"] != MOVE:
+            return None
+        target = ExecutionPackage.objects.filter(pk=parameters["targetPackageId"])
+        project_id = target.values_list("project_id", flat=True).first()
+        return None if project_id is None else f"move {project_id}"
+
+    @classmethod
     def check_submission(cls, actor: Actor, parameters: dict[str, Any]) -> None:
         """Refuse packages and projects that are not the account's; keep a long selection as a file."""
         account_id = actor.account.pk

@@ -255,6 +255,18 @@ class TestMove:
         assert run.error == "1 of 1 were not moved: they cannot be put into themselves."
         assert shop.tree() == BEFORE
 
+    def test_of_two_at_one_moment_waits_for_the_other(self, shop: Shop) -> None:
+        def key_of(command: str, target: ExecutionPackage) -> str | None:
+            return BulkAction.exclusive_key({"commandName": command, "targetPackageId": target.pk})
+
+        other = PackageFactory.create(project__account=shop.actor.account)
+        shop.index()
+
+        # Two that put two packages into each other would leave both in none.
+        assert key_of("BulkMove", shop.source) == key_of("BulkMove", shop.target) is not None
+        assert key_of("BulkMove", other) != key_of("BulkMove", shop.target)
+        assert key_of("BulkCopy", shop.target) is None
+
     def test_leaves_what_is_of_another_project_where_it_is(self, shop: Shop) -> None:
         other = AssignmentFactory.create(automated_test__project__account=shop.actor.account)
         test = AutomatedTestFactory.create(project=other.automated_test.project)
