@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 _FLUSH_EVERY: Final = 10.0
 #: How often (seconds) it looks whether the installation's own tasks are there.
 _MAKE_EVERY: Final = 3600.0
+#: Until it tries again after it could not make them.
+_MAKE_AGAIN: Final = 60.0
 #: Seconds of flushing in one round: more waits for the next, so that leases are looked at.
 _FLUSH_TIME: Final = 2.0
 #: Seconds between two rounds at least, while another keeper has the schedules that are due.
@@ -78,6 +80,8 @@ class Keeper:
         now = self._monotonic()
         if now >= self._make_at:
             # Also in a project that never calls `bootstrap`, and after an old backup came back.
+            # When it cannot, that must not keep other rounds from their work.
+            self._make_at = now + _MAKE_AGAIN
             make_system_tasks()
             self._make_at = now + _MAKE_EVERY
         self._pause = conf.KEEPER_INTERVAL.total_seconds()

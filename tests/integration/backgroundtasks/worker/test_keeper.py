@@ -115,6 +115,28 @@ def test_several_keepers_settle_a_run_once(monotonic: HandClock) -> None:
     assert Attempt.objects.count() == 1
 
 
+def test_looks_after_runs_also_when_the_installations_own_tasks_cannot_be_made(
+    monotonic: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def fail() -> int:
+        tried.append(monotonic.seconds)
+        raise RuntimeError("there are two accounts of its name")
+
+    monkeypatch.setattr("backgroundtasks.worker.keeper.make_system_tasks", fail)
+    due = factories.run(State.SCHEDULED, run_after=clock.now() - DAY)
+    keeper = Keeper(monotonic)
+
+    for _ in range(10):
+        keeper.round()
+        monotonic.seconds += 10.0
+
+    due.refresh_from_db()
+    assert due.state == State.QUEUED
+    assert tried == [100.0, 160.0]
+
+
 @pytest.mark.parametrize(
     "name", ["promote_due", "reap_dead_workers", "enforce_timeouts"], ids=lambda name: name
 )
