@@ -64,6 +64,7 @@ def _remove_batch(model: Any, ids: list[Any]) -> int:
     """Remove rows that nothing hangs below any more, in one transaction; return how many."""
     rows = model._base_manager.filter(pk__in=ids)  # noqa: SLF001 - documented API
     with transaction.atomic():
+        staging.hold(rows)
         # An assignment's status is that of its last run.
         assigned = set(rows.values_list("assignment_id", flat=True)) if model is ScriptRun else ()
         if documents.knows(model):

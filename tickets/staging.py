@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -30,6 +30,8 @@ from tickets.results.node import Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
+
+    from django.db.models import QuerySet
 
     from tickets.results.node import Node
     from tickets.results.totals import Totals
@@ -267,10 +269,24 @@ def sweep(account_id: UUID) -> int:
     return len(ids)
 
 
+def hold(rows: QuerySet[Any]) -> None:
+    """
+    Let nobody write below rows that are about to be deleted, until the transaction ends.
+
+    Whoever is writing there is waited for, so that what came last goes with them. SQLite has one
+    writer anyway.
+    """
+    if connection.features.has_select_for_update:
+        list(rows.order_by("pk").select_for_update().values_list("pk"))
+
+
 def _remove(run_id: UUID) -> None:
     for _ in _remove_nodes([run_id]):
         pass
-    AutomatedTestRun.objects.filter(pk=run_id).delete()
+    run = AutomatedTestRun.objects.filter(pk=run_id)
+    with transaction.atomic():
+        hold(run)
+        run.delete()
 
 
 def _remove_nodes(run_ids: Sequence[UUID]) -> Iterator[int]:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from django.core import exceptions as django_errors
 from django.core import signals
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions as drf_errors
 from rest_framework import status
@@ -24,10 +24,13 @@ logger = logging.getLogger(__name__)
 
 REALM: Final = 'Basic realm="Enterprise Tester"'
 MALFORMED: Final = "The request is malformed."
+OVERTAKEN: Final = "Something that this is about was removed or changed at this very moment."
 CRASHED: Final = "The server failed; its log says why."
 
 _OUTSIDE: Final = {400: MALFORMED, 404: "There is no such resource.", 500: CRASHED}
 
+#: PostgreSQL's code.
+_FOREIGN_KEY_VIOLATION: Final = "23503"
 #: How this dialect answers what the core refuses; a subclass goes with its base.
 _STATUSES: Final[dict[type[exceptions.TaskCenterError], type[errors.ApiError]]] = {
     exceptions.TaskTypeUnknown: errors.Refused,
@@ -68,12 +71,24 @@ def translate(error: Exception) -> errors.ApiError | None:
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("database.away error=%s", str(error).partition("\n")[0])
         return errors.Busy("The database does not answer; come again.", seconds=5)
+    if isinstance(error, IntegrityError) and _is_overtaken(error):
+        logger.warning("request.overtaken error=%s", str(error).partition("\n")[0])
+        return errors.Conflict(OVERTAKEN)
     for kind in type(error).__mro__:
         if kind in _STATUSES:
             return _STATUSES[kind](str(error))
         if kind in _FRAMEWORK:
             return _FRAMEWORK[kind](_text(error))
     return None
+
+
+def _is_overtaken(error: IntegrityError) -> bool:
+    """Whether a row names one that is gone: what a request is about was looked up a moment ago."""
+    cause = error.__cause__
+    return (
+        getattr(cause, "sqlstate", None) == _FOREIGN_KEY_VIOLATION
+        or getattr(cause, "sqlite_errorname", None) == "SQLITE_CONSTRAINT_FOREIGNKEY"
+    )
 
 
 def headers_of(error: errors.ApiError) -> dict[str, str]:
