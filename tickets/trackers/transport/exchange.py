@@ -249,13 +249,13 @@ class Exchange:
 
     def _judged(self, answer: Answer) -> Answer:
         """Return the answer unless its status says the same whatever was asked."""
-        wait = retry_after(answer.headers)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             raise errors.CredentialsRefused(self.tracker, answer.detail())
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS or _is_limit(answer):
-            raise errors.Throttled(self.tracker, wait)
+            raise errors.Throttled(self.tracker, retry_after(answer.headers))
         if answer.status in _AWAY:
             reason = f"it answers with {answer.status}"
+            wait = retry_after(answer.headers, limited=False)
             raise errors.TrackerUnreachable(self.tracker, reason, wait)
         return answer
 

@@ -20,16 +20,21 @@ _RESETS: Final = ("x-ratelimit-reset", "ratelimit-reset")
 _EPOCH: Final = 10**9
 
 
-def retry_after(headers: Mapping[str, str]) -> timedelta | None:
+def retry_after(headers: Mapping[str, str], *, limited: bool = True) -> timedelta | None:
     """
     Return how long to wait, at most an hour; None when the headers do not say.
 
     `Retry-After` is taken as seconds, whole or not, or as a date of HTTP; what is in the
     past is now. Without it the moment of a rate limit's reset is taken, which is seconds
     from now (RFC draft), seconds since 1970 (GitHub) or an ISO moment (Jira).
+
+    Args:
+        headers: Of the answer, their names in lower case.
+        limited: Whether the answer says that there were too many requests: the moment of a
+            rate limit's reset, which some trackers name in every answer, counts only then.
     """
     found = _wait(headers.get("retry-after", ""))
-    for name in _RESETS:
+    for name in _RESETS if limited else ():
         if found is None:
             found = _wait(headers.get(name, ""))
     if found is None:

@@ -97,6 +97,14 @@ def test_being_away_may_pass(server: Hostile, status: int) -> None:
     assert error.retry_after == dt.timedelta(seconds=9)
 
 
+def test_being_away_does_not_last_until_a_rate_limit_ends(server: Hostile) -> None:
+    # As GitHub's answers do: they all name it.
+    error = refused(server, answer(502, X_RateLimit_Remaining="4999", X_RateLimit_Reset="3000"))
+
+    assert isinstance(error, errors.TrackerUnreachable)
+    assert error.retry_after is None
+
+
 def test_401_does_not_pass_by_itself(server: Hostile) -> None:
     error = refused(
         server, b"HTTP/1.1 401 X\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nNo!"

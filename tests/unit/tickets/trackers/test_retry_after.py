@@ -55,3 +55,10 @@ def test_takes_the_reset_of_a_rate_limit_where_it_is_missing(
     headers: dict[str, str], seconds: int
 ) -> None:
     assert retry_after(headers) == timedelta(seconds=seconds)
+
+
+def test_takes_no_reset_where_nothing_was_limited() -> None:
+    headers = {"x-ratelimit-reset": "50", "ratelimit-reset": "50"}
+
+    assert retry_after(headers, limited=False) is None
+    assert retry_after({**headers, "retry-after": "5"}, limited=False) == timedelta(seconds=5)
