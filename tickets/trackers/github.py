@@ -93,11 +93,16 @@ class GithubTracker(HttpTracker):
         found = self._good(answer, "show it", f"#{ticket_id}").object()
         if "pull_request" in found:
             raise errors.TicketNotFound(self.name, f"#{ticket_id}")
-        return self._shown(found)
+        ticket = self._shown(found)
+        if ticket.id != ticket_id:
+            # Transferred: its number there is another issue's here.
+            raise errors.TicketMoved(self.name, f"#{ticket_id}", ticket.key)
+        return ticket
 
     def _search(self, http: Exchange, text: str, limit: int, cursor: str | None) -> Page[Ticket]:
-        # Everything else than words may be one of GitHub's qualifiers.
-        words = re.findall(r"\w+", text)
+        # Everything else than words may be one of GitHub's qualifiers; AND, OR and NOT are its
+        # operators in upper case only.
+        words = re.findall(r"\w+", text.lower())
         if not words:
             return Page([])
         page = int(cursor or 1)

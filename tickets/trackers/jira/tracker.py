@@ -111,8 +111,9 @@ class JiraTracker(HttpTracker):
         return self._shown(self._good(answer, "show it", ticket_id).object())
 
     def _search(self, http: Exchange, text: str, limit: int, cursor: str | None) -> Page[Ticket]:
-        # Everything else than words means something in Lucene's language, below JQL.
-        words = " ".join(re.findall(r"\w+", text))
+        # Everything else than words means something in Lucene's language, below JQL; so do AND,
+        # OR and NOT in upper case.
+        words = " ".join(re.findall(r"\w+", text.lower()))
         if not words:
             return Page([])
         jql = self._jql(f'text ~ "{words}"', "updated DESC")

@@ -105,6 +105,25 @@ class TestGithub:
 
         assert refusal.value.moved_to == f"shop/other#{number}"
 
+    def test_takes_the_number_in_another_repository_for_none_of_its_own(
+        self, place: GithubPlace
+    ) -> None:
+        place.made()
+        ticket = place.made()
+        number = place.server.move(int(ticket.id), "shop/other")
+        assert number != int(ticket.id)
+
+        with pytest.raises(errors.TicketMoved) as refusal:
+            place.tracker().read(ticket.id)
+
+        assert refusal.value.moved_to == f"shop/other#{number}"
+
+    def test_asks_for_words_that_github_takes_for_operators(self, place: GithubPlace) -> None:
+        place.tracker().search("refund AND NOT rounded")
+
+        asked = place.server.requests[-1].query["q"]
+        assert asked.startswith("refund and not rounded repo:")
+
     def test_takes_a_pull_request_for_none(self, place: GithubPlace) -> None:
         ticket = place.made()
         place.server.issues["shop/web", int(ticket.id)]["shown"]["pull_request"] = {}
