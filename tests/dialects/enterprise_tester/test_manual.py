@@ -9,6 +9,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks.models import Account
+from indexing import documents
 from tests.support.answers import body, message
 from tests.support.http import Caller
 from tests.support.projects import (
@@ -23,7 +24,15 @@ from tests.support.projects import (
     StepResultFactory,
     send,
 )
-from tickets.models import AgileRun, Project, Script, ScriptAssignment, ScriptRun, StepResult
+from tickets.models import (
+    AgileRun,
+    Incident,
+    Project,
+    Script,
+    ScriptAssignment,
+    ScriptRun,
+    StepResult,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -360,6 +369,23 @@ class TestAgileRuns:
         # What typed clients send for "nothing" leaves the steps alone.
         again = body(send(caller, "PUT", f"/api/agilerun/{run.pk}?$expand=Steps", {"Steps": []}))
         assert again["Steps"] == found["Steps"]
+
+    def test_search_forgets_what_incidents_a_removed_step_had(
+        self, caller: Caller, project: Project
+    ) -> None:
+        run = AgileRunFactory.create(package__project=project)
+        kept, gone = AgileRunStepFactory.create_batch(2, run=run)
+        incident = IncidentFactory.create(project=project)
+        documents.index(AgileRun, [run.pk])
+        documents.index(Incident, [incident.pk])
+        path = f"/api/agilerun/{run.pk}/step/{gone.pk}/incidents"
+        caller.post(path, {"IncidentId": str(incident.pk)})
+        search = "/api/incidents?tql=Relationships IN { RelatedToEntityType = AgileRun }"
+        before = body(caller.get(search))["Total"]
+
+        send(caller, "PUT", f"/api/agilerun/{run.pk}", {"Steps": [{"Id": str(kept.pk)}]})
+
+        assert (before, body(caller.get(search))["Total"]) == (1, 0)
 
     def test_refuse_steps_of_others(self, caller: Caller, project: Project) -> None:
         run = AgileRunFactory.create(package__project=project)

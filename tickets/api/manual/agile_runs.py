@@ -14,7 +14,7 @@ from tickets.api import collection, lookup
 from tickets.api.manual import bodies
 from tickets.api.manual.serializers import AgileRunChange, AgileRunWrite
 from tickets.api.picklists import choose
-from tickets.models import AgileRun, AgileRunStep, Outcome, Picklist
+from tickets.models import AgileRun, AgileRunStep, Incident, Outcome, Picklist
 from tickets.models.outcome import summed_up
 
 if TYPE_CHECKING:
@@ -160,7 +160,12 @@ def _save_steps(run: AgileRun, given: list[dict[str, Any]]) -> None:
     for identity in named:
         if identity not in known:
             raise kit.Refused(f"Steps: The agile run has no step {identity}.")
-    run.steps.exclude(pk__in=named).delete()
+    removed = run.steps.exclude(pk__in=named)
+    # Their links go with them, and search follows.
+    linked = Incident.objects.filter(agile_step_links__step__in=removed)
+    incidents = set(linked.values_list("pk", flat=True))
+    removed.delete()
+    documents.index(Incident, incidents)
     changed: list[AgileRunStep] = []
     added: list[AgileRunStep] = []
     for position, one in enumerate(given):
