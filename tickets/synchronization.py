@@ -179,6 +179,12 @@ class Synchronization:
             if wanted is None:
                 return
             merged, version = wanted
+            if not ticket.version and not last:
+                # A list names no version, and without one we would write over what came since.
+                ticket = self._tracker.read(ticket.id)
+                if ticket.version:
+                    self._bring_into_step(row, ticket)
+                    return
             try:
                 after, problems = self._write(ticket, merged.push)
             except trackers.errors.ChangeConflict:

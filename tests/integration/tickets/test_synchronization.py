@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -261,6 +262,29 @@ class TestPush:
 
 
 class TestConflict:
+    def test_is_seen_where_the_list_of_changes_was_old_already(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = linked(bench)
+        here(bench, row, status="In progress")
+        real = BuiltinTracker.changes
+        later = ["Done"]
+
+        def changes(tracker: Any, since: Any, **given: Any) -> Any:
+            page = real(tracker, since, **given)
+            if later:
+                there(bench, row, status=later.pop())
+            # As of Redmine and Roundup, whose lists name no version.
+            return trackers.Page([replace(one, version="") for one in page.items], page.cursor)
+
+        monkeypatch.setattr(BuiltinTracker, "changes", changes)
+
+        run = synchronize(bench)
+
+        assert run.state == State.SUCCEEDED
+        assert shown(row)[1] == ticket_of(row)[1] == "Done"
+        assert "'Done' replaces 'In progress'" in IncidentComment.objects.get().text
+
     def test_the_tracker_decides_and_a_comment_keeps_what_the_incident_had(
         self, bench: Bench
     ) -> None:
