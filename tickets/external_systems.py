@@ -29,6 +29,18 @@ def place(system: ExternalSystem, base_url: str | None, password: str | None) ->
         credentials.keep(system, password)
 
 
+def switch(system: ExternalSystem, *, on: bool) -> None:
+    """
+    Say whether the system is used; one that is not complete can always be switched off.
+
+    Raises:
+        SystemRefused: it is to be used, and is not complete.
+    """
+    system.enabled = on
+    if on:
+        settle(system)
+
+
 def settle(system: ExternalSystem) -> None:
     """
     Let the row be used from now on, whatever went wrong before: who changes it wants it tried.

@@ -13,7 +13,7 @@ from django.urls import path, reverse
 
 from backgroundtasks.exceptions import SecretUnreadable
 from tickets import connections, credentials, external_systems, trackers
-from tickets.admin.pages import AccountPages
+from tickets.admin.pages import AccountPages, RowForm
 from tickets.models import ExternalSystem, ExternalSystemLink
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
 
 
-class ExternalSystemForm(forms.ModelForm):
+class ExternalSystemForm(RowForm):
     """What is written down; the password goes in and never out."""
 
     kind = forms.ChoiceField(required=False, help_text="Which program it is.")
@@ -65,6 +65,9 @@ class ExternalSystemForm(forms.ModelForm):
         row.user_name = given.get("user_name", row.user_name)
         row.settings = given["settings"] = given.get("settings") or {}
         row.base_url = self._base_url
+        changed = {name for name in self.changed_data if given[name] != self.initial.get(name)}
+        if changed == {"enabled"} and not given["enabled"]:
+            return given  # whatever is wrong with it, it can be switched off
         password = "" if given.get("forget_password") else (given.get("password") or None)
         try:
             external_systems.place(row, given.get("base_url"), password)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.utils.functional import cached_property
@@ -34,9 +36,24 @@ class BoundedPaginator(Paginator):
         return int(rows.order_by()[: self.limit].count())
 
 
+class RowForm(forms.ModelForm):
+    """A form that looks at what it only shows, too: a name may be taken in the row's account."""
+
+    def validate_unique(self) -> None:
+        """Look at constraints of the whole row; Django leaves out those of fields that are shown."""
+        super().validate_unique()
+        if self.errors:
+            return
+        try:
+            self.instance.validate_constraints()
+        except ValidationError as error:
+            self.add_error(None, error)
+
+
 class AccountPages(admin.ModelAdmin):
     """Rows of the accounts that the user belongs to; of all, for a superuser."""
 
+    form = RowForm
     paginator = BoundedPaginator
     show_full_result_count = False
     # Facets count the whole table once for every choice of every filter.

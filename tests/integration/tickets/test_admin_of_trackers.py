@@ -114,6 +114,27 @@ class TestExternalSystems:
         desk.post(path, written(ExternalSystem.objects.get(), forget_password="on"))
         assert not credentials.given(ExternalSystem.objects.get())
 
+    def test_say_that_a_name_is_taken(self, desk: Client, operator: Actor) -> None:
+        row, other = ExternalSystemFactory.create_batch(2, account=operator.account)
+        path = f"{ADMIN}/externalsystem/{row.pk}/change/"
+
+        answer = desk.post(path, written(row, name=other.name.upper()))
+
+        assert "An external system of this name exists already." in answer.content.decode()
+
+    def test_that_cannot_be_used_are_switched_off(self, desk: Client, operator: Actor) -> None:
+        row = ExternalSystemFactory.create(
+            account=operator.account, credentials={"$sealed": "nothing"}
+        )
+        path = f"{ADMIN}/externalsystem/{row.pk}/change/"
+        off = {name: value for name, value in written(row).items() if name != "enabled"}
+
+        answer = desk.post(path, off)
+
+        assert answer.status_code == 302
+        assert not ExternalSystem.objects.get().enabled
+        assert "cannot be read any more" in desk.post(path, written(row)).content.decode()
+
     def test_say_at_the_press_of_a_button_what_works(self, desk: Client, operator: Actor) -> None:
         link = ExternalSystemLinkFactory.create(
             project__account=operator.account, tracker_project="TST"

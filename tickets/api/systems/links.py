@@ -77,9 +77,12 @@ class ExternalSystemLinkById(kit.ResourceView):
         return kit.Response(bodies.links(request, [row])[0])
 
     def patch(self, request: Request, link_id: UUID) -> kit.Response:
-        """Say whether the link is used."""
+        """Say whether the link is used; one that is not complete is switched off, too."""
         row = _row(self.actor, link_id)
-        _save(row, self.read(Switch, any_case=True))
+        row.enabled = self.read(Switch, any_case=True)["Enabled"]
+        if row.enabled:
+            _require_complete(row)
+        _store(row)
         return kit.Response(bodies.links(request, [row])[0])
 
     def delete(self, request: Request, link_id: UUID) -> kit.Response:
@@ -158,8 +161,16 @@ def _save(row: ExternalSystemLink, given: dict[str, Any]) -> None:
         row.tracker_project = given["DefectTrackerProjectId"] or ""
     if given.get("Enabled") is not None:
         row.enabled = given["Enabled"]
+    _require_complete(row)
+    _store(row)
+
+
+def _require_complete(row: ExternalSystemLink) -> None:
     if found := connections.problems(row.external_system, project=row.tracker_project):
         raise kit.Refused(" ".join(found))
+
+
+def _store(row: ExternalSystemLink) -> None:
     try:
         with transaction.atomic():
             lookup.hold(row, "external system link")

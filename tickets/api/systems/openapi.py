@@ -196,7 +196,10 @@ kit.describe(ExternalSystemById, "put", {200: _SYSTEM}, body=ExternalSystemChang
 kit.describe(ExternalSystemById, "patch", {200: _SYSTEM}, body=Switch)
 kit.describe(ExternalSystemById, "delete", {200: None}, query=_KEEP)
 kit.describe(ExternalSystemLinksOf, "get", {200: _LINKS}, query=COLLECTION)
-kit.describe(ExternalSystemCheck, "post", {200: kit.ref("ConnectionCheck")})
+_PROJECT: Final = kit.parameter(
+    "project", kit.TEXT, "Of the tracker: `TST`; that of the first link unless it is said."
+)
+kit.describe(ExternalSystemCheck, "post", {200: kit.ref("ConnectionCheck")}, query=(_PROJECT,))
 
 kit.describe(ExternalSystemLinks, "get", {200: _LINKS}, query=COLLECTION)
 kit.describe(

@@ -108,9 +108,13 @@ class ExternalSystemById(kit.ResourceView):
         return kit.Response(bodies.systems(request, [row])[0])
 
     def patch(self, request: Request, system_id: UUID) -> kit.Response:
-        """Say whether the external system is used."""
+        """Say whether the external system is used; one that is not complete is switched off, too."""
         row = _row(self.actor, system_id)
-        _save(row, self.read(Switch, any_case=True))
+        try:
+            external_systems.switch(row, on=self.read(Switch, any_case=True)["Enabled"])
+        except external_systems.SystemRefused as refusal:
+            raise kit.Refused(str(refusal)) from None
+        _store(row)
         return kit.Response(bodies.systems(request, [row])[0])
 
     def delete(self, request: Request, system_id: UUID) -> kit.Response:
@@ -143,10 +147,17 @@ class ExternalSystemCheck(kit.ResourceView):
     write_role = "admin"
 
     def post(self, request: Request, system_id: UUID) -> kit.Response:
-        """Ask the tracker what works: credentials, search, comments, links; nothing is written there."""
+        """
+        Ask the tracker what works: credentials, search, comments, links; nothing is written there.
+
+        In its project `project`; when that is not said, in the one of the first link.
+        """
         row = _row(self.actor, system_id)
-        first = row.links.order_by("created_at").values_list("tracker_project", flat=True).first()
-        return kit.Response(bodies.check(checked(row, first or "")))
+        project = lookup.wanted_text(request, "project")
+        if not project:
+            links = row.links.order_by("created_at")
+            project = links.values_list("tracker_project", flat=True).first() or ""
+        return kit.Response(bodies.check(checked(row, project)))
 
 
 def checked(row: ExternalSystem, project: str) -> trackers.Check:
@@ -183,6 +194,10 @@ def _save(row: ExternalSystem, given: dict[str, Any]) -> None:
         external_systems.settle(row)
     except external_systems.SystemRefused as refusal:
         raise kit.Refused(str(refusal)) from None
+    _store(row)
+
+
+def _store(row: ExternalSystem) -> None:
     try:
         with transaction.atomic():
             lookup.hold(row, "external system")
