@@ -124,12 +124,31 @@ def read(link: ExternalSystemLink, ticket_id: str, *, seconds: float) -> Found:
         TicketUndecided: it did not answer in time.
     """
     try:
-        ticket = asking.ask(link, lambda tracker: tracker.read(ticket_id), seconds=seconds)
+        return shown(link, ticket_id, seconds=seconds)
     except trackers.errors.TrackerError as error:
         if error.temporary:
             raise TicketUndecided(error) from None
         raise TicketRefused(str(error)) from None
-    return Found(link, ticket)
+
+
+def shown(link: ExternalSystemLink, ticket_id: str, *, seconds: float = asking.PATIENCE) -> Found:
+    """
+    Return the ticket of a tracker's own id, as far as the link shows it.
+
+    A login may see more projects than the link's; of those only tickets are shown that were
+    moved there after an incident was linked with them.
+
+    Raises:
+        TicketElsewhere: it is another project's.
+        TrackerError: what the tracker, or the way to it, says otherwise.
+    """
+    ticket = asking.ask(link, lambda tracker: tracker.read(ticket_id), seconds=seconds)
+    found = Found(link, ticket)
+    ours = link.tracker_project
+    elsewhere = ours and ticket.project and ticket.project.casefold() != ours.casefold()
+    if elsewhere and not _rows(found).exists():
+        raise trackers.errors.TicketElsewhere(link.external_system.name, ticket_id, ours)
+    return found
 
 
 def known(found: Found) -> ExternalTicket | None:
@@ -169,10 +188,15 @@ def adopt(row: ExternalTicket, ticket: trackers.Ticket) -> None:
     """
     Note that the ticket which was to be made for an incident is there.
 
+    A new ticket has the status that its tracker gives; the incident takes it, for what it had may
+    be none that the tracker knows.
+
     Raises:
-        TicketRefused: somebody linked the new ticket with another incident meanwhile.
+        TicketRefused: somebody linked the new ticket with another incident meanwhile, or removed
+            this one.
     """
     with transaction.atomic():
+        _take_status(row.incident, ticket.status)
         remember(row, ticket, row.incident)
         if not _keep(row):
             raise TicketRefused(
@@ -247,6 +271,33 @@ def _made(found: Found, *, task_id: UUID, user_id: int | None) -> ExternalTicket
     row.save(force_insert=True)
     documents.index(Incident, [incident.pk])
     return row
+
+
+def _take_status(incident: Incident, status: str) -> None:
+    """
+    Let an incident have its new ticket's status, and a comment keep the one that it had.
+
+    Of one that somebody changed since it was read, the rest is pushed later: its version stays
+    the one that was read.
+
+    Raises:
+        TicketRefused: the incident was removed.
+    """
+    held = Incident.objects.select_for_update(no_key=True).filter(pk=incident.pk)
+    now = held.values("status_id", "version_number").first()
+    if now is None:
+        raise TicketRefused(f"The incident {incident.pk} does not exist any more.")
+    had = incident.status
+    theirs = word(incident.project, Picklist.INCIDENT_STATUS, status)
+    if theirs is None or theirs == had or now["status_id"] != incident.status_id:
+        return
+    incidents.change(incident.pk, None, {"status_id": theirs.pk})
+    if had is not None:
+        text = f"Status: the new ticket's {theirs.name!r} replaces {had.name!r}."
+        incidents.comment(incident.pk, None, [text])
+    if now["version_number"] == incident.version_number:
+        incident.version_number += 1
+        incident.status = theirs
 
 
 def _keep(row: ExternalTicket, fields: list[str] | None = None) -> bool:

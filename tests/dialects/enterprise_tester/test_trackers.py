@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from tests.support.trackers.hostile import answer as hostile_answer
 from tickets import asking, credentials, trackers
 from tickets.connections import tracker_of
 from tickets.models import ExternalSystem, ExternalSystemLink, ExternalTicket, Incident, Project
+from tickets.trackers.builtin import BuiltinTracker
 
 pytestmark = pytest.mark.django_db
 
@@ -219,6 +221,19 @@ class TestExternalSystems:
 
         assert found["Enabled"] is False
 
+    def test_that_cannot_be_used_are_switched_off_but_not_on(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        # Nobody reads its password any more.
+        ExternalSystem.objects.update(credentials={"$sealed": "nothing"})
+        path = f"/api/externalsystem/{link.external_system_id}"
+        there = f"/api/externalsystemlink/{link.pk}"
+
+        for one in (path, there):
+            assert body(send(caller, "PATCH", one, {"Enabled": False}))["Enabled"] is False
+            assert "cannot be read" in message(send(caller, "PATCH", one, {"Enabled": True}), 403)
+            assert body(caller.get(one))["Enabled"] is False
+
     @pytest.mark.parametrize("kept", [True, False])
     def test_are_removed_and_references_kept_unless_said_otherwise(
         self, caller: Caller, link: ExternalSystemLink, kept: bool
@@ -241,6 +256,16 @@ class TestExternalSystems:
         assert {one["Capability"] for one in found["Findings"]} == {
             word.value for word in trackers.Capability
         }
+
+    def test_say_it_for_the_project_that_is_asked_for(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        path = f"/api/externalsystem/{link.external_system_id}/check"
+
+        refused = message(caller.post(f"{path}?project=no-key"), 403)
+
+        assert "The project is a letter and at most 19" in refused
+        assert body(caller.post(f"{path}?project=WEB"))["Works"] is True
 
     def test_their_types_are_listed(self, caller: Caller) -> None:
         found = body(caller.get("/api/externalsystemtypes"))
@@ -409,6 +434,21 @@ class TestTickets:
 
         assert "has no ticket '99999'" in message(caller.get(path), 404)
         assert message(caller.get(f"/api/externalsystemlink/{uuid.UUID(int=7)}/ticket/1"), 404)
+
+
+def test_a_ticket_of_another_project_is_shown_when_an_incident_went_there_with_it(
+    caller: Caller, link: ExternalSystemLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = filed(link, "Refund is not rounded")
+    elsewhere = replace(ticket, project="OTH", key="OTH-1")
+    monkeypatch.setattr(BuiltinTracker, "read", lambda *_: elsewhere)
+    path = f"/api/externalsystemlink/{link.pk}/ticket/{ticket.id}"
+
+    refused = message(caller.get(path), 404)
+    ExternalTicketFactory.create(link=link, ticket_id=ticket.id)
+
+    assert "is not of the project 'TST'" in refused
+    assert body(caller.get(path))["Key"] == "OTH-1"
 
 
 class TestTrackersElsewhere:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +18,9 @@ from backgroundtasks.handlers.testing import Performed, perform
 from backgroundtasks.states import State
 from tests.support.linking import WORDS, Bench, Failed
 from tests.support.projects import IncidentFactory
-from tickets import trackers
+from tickets import incidents, linking, trackers
 from tickets.handlers.create_ticket_link import CreateTicketLink
+from tickets.handlers.synchronize_external_system import SynchronizeExternalSystem
 from tickets.handlers.ticket_linking import TicketHandler, again
 from tickets.models import (
     Backlink,
@@ -26,6 +28,8 @@ from tickets.models import (
     BuiltinTicket,
     ExternalTicket,
     Incident,
+    IncidentComment,
+    Picklist,
     Project,
     StepResultIncident,
 )
@@ -225,6 +229,51 @@ class TestNewTicket:
             "Url": ExternalTicket.objects.get().url,
         }
 
+    def test_gives_the_incident_the_status_that_it_has(self, bench: Bench) -> None:
+        theirs = linking.word(bench.project, Picklist.INCIDENT_STATUS, "Ready")
+        incident = IncidentFactory.create(project=bench.project, status=theirs)
+
+        self.make(bench, incident)
+        incidents.change(incident.pk, None, {"summary": "Refund is rounded up"})
+        run = perform(
+            SynchronizeExternalSystem,
+            {"ExternalSystemId": str(bench.link.external_system_id)},
+            user=bench.actor.user,
+            account_id=bench.actor.account.pk,
+        )
+
+        # "Ready" is no status of the tracker: pushed with the next change it would be refused.
+        assert (run.state, run.result["Pushed"]) == (State.SUCCEEDED, 1)
+        found = Incident.objects.select_related("status").get()
+        assert found.status is not None
+        assert found.status.name == BuiltinTicket.objects.get().status == "Open"
+        assert (
+            IncidentComment.objects.get().text
+            == "Status: the new ticket's 'Open' replaces 'Ready'."
+        )
+
+    def test_leaves_what_somebody_changed_meanwhile(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ready, done = (
+            linking.word(bench.project, Picklist.INCIDENT_STATUS, name)
+            for name in ("Ready", "Done")
+        )
+        assert done is not None
+        incident = IncidentFactory.create(project=bench.project, status=ready)
+        real = BuiltinTracker.create
+
+        def create(tracker: Any, draft: Any) -> Any:
+            incidents.change(incident.pk, None, {"status_id": done.pk})
+            return real(tracker, draft)
+
+        monkeypatch.setattr(BuiltinTracker, "create", create)
+        self.make(bench, incident)
+
+        incident.refresh_from_db()
+        assert incident.status == done
+        assert ExternalTicket.objects.get().incident_version < incident.version_number
+
     def test_once_for_an_incident_in_a_tracker(self, bench: Bench) -> None:
         incident = IncidentFactory.create(project=bench.project)
         self.make(bench, incident)
@@ -260,6 +309,25 @@ class TestNewTicket:
         run = self.make(bench, incident)
 
         assert run.error == (f"The incident {incident.pk} does not exist in the project 'Billing'.")
+
+
+def test_a_ticket_of_another_project_than_the_links_gets_no_incident(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = bench.ticket()
+    elsewhere = replace(ticket, project="OTH", key="OTH-1")
+    monkeypatch.setattr(BuiltinTracker, "read", lambda *_: elsewhere)
+
+    run = perform(
+        CreateTicketLink,
+        {"TicketId": ticket.id, "ExternalSystemLinkId": str(bench.link.pk)},
+        user=bench.actor.user,
+        account_id=bench.actor.account.pk,
+    )
+
+    assert run.error is not None
+    assert "is not of the project 'TST'" in run.error
+    assert not Incident.objects.exists()
 
 
 class TestAgain:

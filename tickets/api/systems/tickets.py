@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks import operations
 from backgroundtasks.api import kit
-from tickets import asking, trackers
+from tickets import asking, linking, trackers
 from tickets.api import lookup
 from tickets.api.systems import bodies
 from tickets.models import ExternalSystemLink, ExternalTicket
@@ -65,10 +65,10 @@ class TicketById(kit.ResourceView):
         """Return the ticket as the tracker has it now; 503 while it does not answer."""
         link = lookup.get(lookup.external_system_links(self.actor), link_id, "external system link")
         try:
-            found = asking.ask(link, lambda tracker: tracker.read(ticket))
+            found = linking.shown(link, ticket)
         except trackers.errors.TrackerError as error:
             raise _translated(error) from None
-        return kit.Response(_bodies(request, [(link, found)])[0])
+        return kit.Response(_bodies(request, [(link, found.ticket)])[0])
 
 
 class TicketLink(kit.ResourceView):
