@@ -22,10 +22,18 @@ _MARK: Final = ".work-"
 
 
 @contextmanager
-def workplace(parent: Path) -> Iterator[Path]:
-    """Make a folder below `parent` for as long as the context lasts; sweep what others left."""
+def workplace(parent: Path, *, sweeps: bool = True) -> Iterator[Path]:
+    """
+    Make a folder below `parent` for as long as the context lasts.
+
+    Args:
+        parent: Made where it is not there.
+        sweeps: Remove what others left. Only for who knows that nobody on another machine works
+            here: a network's file system may not show us its lock.
+    """
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    sweep(parent)
+    if sweeps:
+        sweep(parent)
     folder = parent / f"{_MARK}{uuid.uuid4().hex}"
     folder.mkdir(mode=0o700)
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from backgroundtasks.maintenance import errors
 from backgroundtasks.maintenance.stores.protocol import NOTES, SUFFIX, Draft, checked
@@ -15,6 +16,9 @@ from backgroundtasks.maintenance.workplace import workplace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+#: What a file system without links says of one.
+_NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 class LocalStore:
@@ -74,7 +78,8 @@ class LocalStore:
 
     def try_out(self) -> None:
         """Write a file, read it back, and remove it."""
-        with workplace(self._folder) as folder:
+        # Another machine's locks may not be seen here: its draft is not ours to sweep.
+        with workplace(self._folder, sweeps=False) as folder:
             path = folder / "try"
             path.write_bytes(b"x")
             path.read_bytes()
@@ -136,6 +141,11 @@ class _LocalDraft:
         if path.exists():
             raise FileExistsError(name)
         self._store.write_notes(name, {**notes, "size": self._path.stat().st_size})
-        # Unlike a rename, a link replaces nothing.
-        os.link(self._path, path)
+        try:
+            # Unlike a rename, a link replaces nothing.
+            os.link(self._path, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self._path.rename(path)  # of a share; one backup is made at a time
         self._store.sync()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -147,6 +149,33 @@ class TestRegistering:
             errors.StoreUnreachable, match=r"cannot be used: (Not a directory|File)"
         ):
             register(root, path="file")
+
+    def test_trying_one_out_sweeps_no_draft_of_another_machine(
+        self, installation: Path, root: Actor
+    ) -> None:
+        register(root)
+        # Its lock is not seen here, as on a network's file system.
+        draft = installation / "backups/offsite/.work-of-another-machine"
+        draft.mkdir()
+
+        operations.validate_store(root, "offsite")
+
+        assert [path.name for path in draft.parent.iterdir()] == [draft.name]
+
+    def test_a_share_that_knows_no_links_takes_backups(
+        self, installation: Path, root: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(source: Path, target: Path) -> None:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported", str(source))
+
+        monkeypatch.setattr(os, "link", refuse)
+
+        made = perform(CreateBackup, {"name": "nightly", "passcode": PASSCODE})
+
+        assert made.state == State.SUCCEEDED, made.error
+        assert stores.get().names() == [made.result["name"]]
+        [whole] = [backup.whole for backup in stores.listed(stores.get())[0]]
+        assert whole
 
     def test_only_operators_may(self, installation: Path, root: Actor) -> None:
         register(root)
@@ -329,6 +358,37 @@ class TestAdmin:
         )
         assert "Is the name of a bucket" in answer.text
         assert "a-well-kept-secret" not in answer.text
+
+    def test_no_transaction_is_open_while_one_is_tried_out(
+        self, installation: Path, browser: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        page = "/admin/backgroundtasks/backupstore/"
+        depths = []
+        try_out = stores.try_out
+
+        def watched(store: stores.Store) -> None:
+            depths.append(len(connection.savepoint_ids))
+            try_out(store)
+
+        monkeypatch.setattr(stores, "try_out", watched)
+        outside = len(connection.savepoint_ids)
+
+        browser.post(f"{page}add/", {"name": "offsite", "kind": "local", "path": "offsite"})
+        browser.post(page, {"action": "validate", "_selected_action": ["offsite"]})
+
+        assert depths == [outside, outside]
+
+    def test_a_form_from_elsewhere_registers_nothing(
+        self, installation: Path, root: Actor
+    ) -> None:
+        browser = Client(enforce_csrf_checks=True)
+        browser.force_login(root.user)
+        wish = {"name": "offsite", "kind": "local", "path": "offsite"}
+
+        answer = browser.post("/admin/backgroundtasks/backupstore/add/", wish)
+
+        assert answer.status_code == 403
+        assert not BackupStore.objects.exists()
 
     def test_others_see_nothing(self, installation: Path, browser: Client) -> None:
         staff = factories.UserFactory.create(is_staff=True)
