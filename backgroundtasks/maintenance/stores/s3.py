@@ -414,13 +414,15 @@ def _client(_pid: int, endpoint: str | None, region: str | None, *keys: str | No
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return _session().client(
-        "s3",
-        config=config,
-        endpoint_url=endpoint,
-        region_name=region,
-        **dict(zip(("aws_access_key_id", "aws_secret_access_key"), keys, strict=True)),
-    )
+    named = dict(zip(("aws_access_key_id", "aws_secret_access_key"), keys, strict=True))
+    try:
+        return _session().client(
+            "s3", config=config, endpoint_url=endpoint, region_name=region, **named
+        )
+    except ValueError:  # a host with an underscore, for one
+        raise errors.StoreUnreachable(
+            "boto3 takes no such endpoint_url; a host is letters, digits, dashes and dots"
+        ) from None
 
 
 @cache

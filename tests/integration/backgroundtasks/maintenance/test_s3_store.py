@@ -249,6 +249,11 @@ class TestRefusals:
             register(root, server, bucket="gone")
         assert not BackupStore.objects.exists()
 
+    def test_a_host_that_boto3_does_not_take(self, root: Actor, server: ObjectStore) -> None:
+        with pytest.raises(errors.StoreUnreachable, match="takes no such endpoint_url"):
+            register(root, server, endpoint_url="http://object_store:9000")
+        assert not BackupStore.objects.exists()
+
     def test_credentials_that_are_wrong(self, root: Actor, server: ObjectStore) -> None:
         server.check_credentials()
 
