@@ -42,6 +42,9 @@ class BackupRetentionCleaner(TaskHandler):
             except (MaintenanceError, exceptions.SecretUnreadable) as error:
                 # One store that is away keeps no other from being cleaned.
                 warnings.append(f"{known.name}: {error}")
+            except OSError as error:
+                # Without its path: warnings are read through every door.
+                warnings.append(f"{known.name}: {error.strerror or type(error).__name__}.")
         context.progress(len(removed), len(removed), "Backups past their retention are removed.")
         return Outcome({"removed": removed}, warnings)
 

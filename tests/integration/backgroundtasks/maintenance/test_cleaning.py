@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from backgroundtasks.maintenance.handlers.clean_gp_jobs import CleanGPJobs
 from backgroundtasks.maintenance.handlers.create_health_check_reports import (
     CreateHealthCheckReports,
 )
-from backgroundtasks.models import Message, Queue, TaskStatus, Worker
+from backgroundtasks.models import BackupStore, Message, Queue, TaskStatus, Worker
 from backgroundtasks.states import State
 from tests.support import factories
 
@@ -84,6 +85,27 @@ class TestBackupRetentionCleaner:
             "cut is damaged: look at it, and delete it.",
             "other is damaged: look at it, and delete it.",
         ]
+
+    def test_a_store_whose_folder_refuses_keeps_no_other_from_being_cleaned(
+        self, installation: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        backup("old", made=9 * DAY, kept=DAY)
+        backup("newest", made=DAY, kept=DAY)
+        away = installation / "backups/away"
+        BackupStore.objects.create(name="away", kind="local", settings={"path": str(away)})
+        names = stores.LocalStore.names
+
+        def stale(store: stores.LocalStore) -> list[str]:
+            if store.path("x").parent == away:
+                raise OSError(errno.ESTALE, "Stale file handle", str(away))
+            return names(store)
+
+        monkeypatch.setattr(stores.LocalStore, "names", stale)
+
+        run = perform(BackupRetentionCleaner, {})
+
+        assert run.result == {"removed": ["old"]}
+        assert run.warnings == ["away: Stale file handle."]
 
     def test_an_empty_store_is_fine(self, installation: Path) -> None:
         run = perform(BackupRetentionCleaner, {})
