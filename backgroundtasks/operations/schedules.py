@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 #: The `origin` of tasks that were made to run again and again.
 SCHEDULE: Final = "schedule"
-#: Newest runs among which one that is under way is looked for.
-_CHUNK: Final = 500
 _LONGEST: Final = 200
 _MOST_RUNS: Final = 2_147_483_647
 
@@ -251,8 +249,7 @@ def delete_schedule(actor: Actor, task_id: UUID) -> None:
             raise exceptions.ScheduleConflict(
                 "The installation needs this schedule: pause it instead."
             )
-        newest = TaskStatus.objects.filter(task_id=task_id).order_by("-scheduled_for")
-        if any(state in HELD for state in newest.values_list("state", flat=True)[:_CHUNK]):
+        if TaskStatus.objects.filter(task_id=task_id, state__in=HELD).exists():
             raise exceptions.ScheduleConflict("A run of it is under way: cancel it first.")
         schedule.delete()
         arrows.cancel_unheld(

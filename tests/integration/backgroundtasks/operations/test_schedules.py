@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import uuid
+from copy import copy
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -235,6 +237,20 @@ class TestDeleting:
         with pytest.raises(exceptions.ScheduleConflict):
             operations.delete_schedule(actor, schedule.pk)
         assert Schedule.objects.exists()
+
+    @pytest.mark.parametrize("due", [None, clock.now() - timedelta(days=60)], ids=["now", "due"])
+    def test_waits_for_a_run_that_has_many_beside_it(self, due: datetime | None) -> None:
+        actor, schedule = made()
+        beside: list[TaskStatus] = []
+        factories.run(State.RUNNING, owner=actor, task=schedule.task, scheduled_for=due)
+        done = factories.run(State.SUCCEEDED, owner=actor, task=schedule.task)
+        for number in range(500):
+            done.pk, done.position = uuid.uuid4(), clock.position()
+            done.scheduled_for = None if due else clock.now() + timedelta(seconds=number)
+            beside.append(copy(done))
+        TaskStatus.objects.bulk_create(beside)
+        with pytest.raises(exceptions.ScheduleConflict):
+            operations.delete_schedule(actor, schedule.pk)
 
     def test_of_one_that_the_installation_needs_is_refused(self) -> None:
         actor, schedule = made()
