@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Min
-
 from backgroundtasks import clock
 from backgroundtasks.handlers import secrets
 from backgroundtasks.models import Edition, TaskStatus
@@ -24,8 +22,9 @@ def keep(schedule: Schedule) -> None:
 
     Nothing is stored while it has no runs, and what no run shows any more goes.
     """
-    runs = TaskStatus.objects.filter(task_id=schedule.pk)
-    oldest = runs.aggregate(Min("queued_at"))["queued_at__min"]
+    # The first by their place in the queue: an index has them in that order.
+    runs = TaskStatus.objects.filter(task_id=schedule.pk).order_by("position")
+    oldest = runs.values_list("queued_at", flat=True).first()
     if oldest is None:
         return
     Edition.objects.filter(task_id=schedule.pk, until__lt=oldest).delete()
