@@ -105,7 +105,9 @@ class BackupStoreAdmin(ReadOnlyAdmin):
 
         Trying a store out may wait for a server; on SQLite nobody else could write meanwhile.
         """
-        return self._changeform_view(request, object_id, form_url, extra_context)
+        # Django's own, not in the stubs.
+        show: Callable[..., HttpResponse] = self._changeform_view  # type: ignore[attr-defined]
+        return show(request, object_id, form_url, extra_context)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what is asked for of a new one, and what is shown of one that is there."""

@@ -142,14 +142,15 @@ def _update(call: Call) -> Done:
     name = stores.known(call.parts["store_name"]).name
     credentials = _credentials(call)
     renews = any(credentials.values())
-    if call.given.word("settings") or not renews:
-        settings = values.json_object(call.given, "settings")
-        if settings != {"default": True}:
-            raise invalid('settings is {"default": true}; to take that away, give it to another.')
-        operations.make_store_default(call.actor, name)
+    chooses = bool(call.given.word("settings")) or not renews
+    if chooses and values.json_object(call.given, "settings") != {"default": True}:
+        raise invalid('settings is {"default": true}; to take that away, give it to another.')
+    # First what a server may refuse: nothing has changed then.
     if renews:
         with reachable():
             operations.renew_store_credentials(call.actor, name, credentials)
+    if chooses:
+        operations.make_store_default(call.actor, name)
     return Done({"status": "success", "success": True}, call.path)
 
 
@@ -193,7 +194,12 @@ def _fields_to_register(_call: Call) -> Sequence[Field]:
 
 def _fields_to_update(_call: Call) -> Sequence[Field]:
     return (
-        Field("settings", "Settings", "textarea", help="JSON.", value='{"default": true}'),
+        Field(
+            "settings",
+            "Settings",
+            "textarea",
+            help='JSON: {"default": true} makes it the default; empty: that stays as it is.',
+        ),
         *_CREDENTIALS,
     )
 

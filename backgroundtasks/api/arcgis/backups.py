@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks import clock, conf, operations
@@ -67,7 +68,8 @@ def _listed(call: Call, body: Body) -> Sequence[Link]:
     return [
         Link(
             one["backupName"],
-            f"{call.path}/{one['backupName']}",
+            # Also from the old path, which does not say in which store.
+            BACKUP.filled({"store_name": one["backupStore"], "backup_name": one["backupName"]}),
             facts=facts(one, "state", "scheduleType", "completeTime", "retentionDate", "size"),
         )
         for one in body["backups"]
@@ -183,10 +185,13 @@ def _fields_to_update(call: Call) -> Sequence[Field]:
     return (_RETENTION_DATE.showing(_show(call).get("retentionDate")),)
 
 
+_PASSCODE: Final = Field(
+    "passcode", "Passcode", "password", required=True, help="That it was made with."
+)
+
+
 def _fields_to_restore(_call: Call) -> Sequence[Field]:
-    return (
-        Field("passcode", "Passcode", "password", required=True, help="That it was made with."),
-    )
+    return (_PASSCODE,)
 
 
 _CREATE: Final = Operation(
@@ -203,6 +208,7 @@ _OF_ONE: Final = (
         _restore,
         _fields_to_restore,
         "Tries the passcode, begins to read all of the backup, and says what to type in a shell.",
+        takes=(_PASSCODE,),
     ),
     Operation(
         "update",
@@ -214,6 +220,17 @@ _OF_ONE: Final = (
     ),
     Operation("delete", "Delete Backup", _delete, destructive=True),
 )
+
+
+def _of_old(operation: Operation) -> Operation:
+    """Return an operation on a backup whose store is a parameter."""
+
+    def fields(call: Call) -> Sequence[Field]:
+        store = _STORE.showing(call.given.word(_STORE.name))
+        return (store, *operation.fields(call))
+
+    return replace(operation, fields=fields, takes=(_STORE, *operation.takes))
+
 
 BACKUPS: Final = Resource(
     _PATH,
@@ -242,7 +259,7 @@ OLD: Final = (
         f"{_OLD}/backups/<str:backup_name>",
         SECURITY_AND_INFRASTRUCTURE,
         _show,
-        operations=_OF_ONE,
+        operations=tuple(_of_old(operation) for operation in _OF_ONE),
         fields=(_STORE,),
     ),
 )

@@ -138,7 +138,7 @@ def resource_page(call: Call, body: Body) -> HttpResponse:
             "operations": [
                 Shown(
                     operation.title,
-                    href(_below(call.path, operation.name)),
+                    f"{href(_below(call.path, operation.name))}{_chosen(call)}",
                     destructive=operation.destructive,
                     extension=operation.extension,
                 )
@@ -324,6 +324,13 @@ def _choice(call: Call) -> Form | None:
     fields = [field for field in call.resource.fields if field.name not in _ENVELOPE]
     shown = grouped(field.showing(call.given.text(field.name) or field.value) for field in fields)
     return Form(href(call.path), "Show", shown) if fields else None
+
+
+def _chosen(call: Call) -> str:
+    """Return what the forms of a page need to be about the same: `?storeName=offsite`."""
+    names = {field.name for field in call.resource.fields} - _ENVELOPE
+    kept = {name: text for name, text in _kept(call.request).items() if name in names}
+    return f"?{urlencode(kept)}" if kept else ""
 
 
 def _extent(body: Body) -> str:

@@ -11,6 +11,7 @@ from backgroundtasks import clock, exceptions
 from backgroundtasks.handlers import Outcome, SecretField, TaskFailed, TaskHandler, permissions
 from backgroundtasks.maintenance import backup, stores
 from backgroundtasks.maintenance.errors import MaintenanceError, StoreUnreachable
+from backgroundtasks.models import TaskStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,7 @@ class CreateBackup(TaskHandler):
             name=parameters["name"],
             passcode=parameters["passcode"],
             description=parameters["description"],
-            scheduled=bool(meta.get("recurring")),
+            scheduled=bool(meta.get("recurring")) or _is_due(context),
             retention_date=None if kept_for is None else clock.now() + kept_for,
             run_id=str(context.run_id),
         )
@@ -168,6 +169,11 @@ class _Progress:
     def end(self, text: str) -> None:
         """Say that what was done is all there was."""
         self._context.progress(self._done, self._done, text)
+
+
+def _is_due(context: TaskContext) -> bool:
+    """Return whether a schedule has begun the run, whatever its parameters say of that."""
+    return TaskStatus.objects.filter(pk=context.run_id, scheduled_for__isnull=False).exists()
 
 
 def _kept_for(parameters: Mapping[str, Any]) -> timedelta | None:

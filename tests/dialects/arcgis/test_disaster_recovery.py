@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from backgroundtasks.maintenance import stores
 from backgroundtasks.maintenance.handlers.create_backup import CreateBackup
 from backgroundtasks.models import BackupStore, Message, Task, TaskStatus
 from backgroundtasks.states import State
+from tests.support import factories
 from tests.support.arcgis import ROOT, Script, code, user
 from tests.support.rows import all_rows
 
@@ -150,6 +154,31 @@ class TestStores:
         assert "makes a backup in offsite" in text_of(said)
         assert code(script.post(f"{STORES}/default/unregister")) == 400
 
+    def test_other_credentials_alone_choose_no_default(
+        self, script: Script, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stores, "try_out", lambda store: None)
+        cloud = json.dumps({"type": "S3", "storageConfig": {"bucket": "backups"}})
+        script.post(f"{STORES}/register", storeName="cloud", settings=cloud)
+        page = f"{STORES}/cloud/update"
+        form = html.unescape(script.client.get(page, {"token": script.token}).text)
+        shown = re.findall(r'<textarea[^>]*name="settings"[^>]*>\s*(.*?)</textarea>', form)
+
+        said = script.post(page, settings=shown[0], accessKeyId="AKIA", secretAccessKey="other")
+
+        assert said["status"] == "success"
+        assert not script.get(f"{STORES}/cloud")["default"]
+
+    def test_of_two_wishes_none_is_met_when_one_is_refused(self, script: Script) -> None:
+        script.post(f"{STORES}/register", storeName="offsite", settings=HOSTED)
+
+        said = script.post(
+            f"{STORES}/offsite/update", settings='{"default": true}', accessKeyId="AKIA"
+        )
+
+        assert code(said) == 400
+        assert not script.get(f"{STORES}/offsite")["default"]
+
     def test_the_default_mark_is_only_given(self, script: Script) -> None:
         for settings in ('{"default": false}', "{}", '{"default": true, "x": 1}'):
             assert code(script.post(f"{STORES}/default/update", settings=settings)) == 400
@@ -279,6 +308,12 @@ class TestOne:
         assert [one["state"] for one in script.get(BACKUPS)["backups"]] == ["damaged"]
         assert script.post(f"{BACKUPS}/{name}/delete") == {"status": "success", "success": True}
 
+    def test_one_of_a_schedule_is_shown_as_that(self, script: Script) -> None:
+        run = factories.run(State.RUNNING, scheduled_for=clock.now())
+        perform(CreateBackup, {"name": "due", "passcode": PASSCODE}, run_id=run.pk)
+
+        assert [one["scheduleType"] for one in script.get(BACKUPS)["backups"]] == ["SCHEDULED"]
+
     def test_it_is_kept_longer(self, script: Script, name: str) -> None:
         until = milliseconds(clock.now()) + DAY
 
@@ -379,6 +414,25 @@ class TestThePathsOfTheFirstVersion:
         assert script.get(f"{old}/backups/{name}") == script.get(f"{BACKUPS}/{name}")
         assert script.post(f"{old}/backups/{name}/delete")["status"] == "success"
         assert code(script.get(f"{old}/backups", storeName="nowhere")) == 404
+
+    def test_their_pages_stay_with_the_store_that_was_asked_for(
+        self, installation: Path, script: Script, name: str
+    ) -> None:
+        script.post(f"{STORES}/register", storeName="offsite", settings=HOSTED)
+        copied = installation / "backups/offsite"
+        shutil.copy(installation / f"backups/{name}.tcbackup", copied)
+        asked = {"token": script.token, "storeName": "offsite"}
+        old = f"{RECOVERY}/backuprestore/backups"
+
+        assert f"{STORES}/offsite/backups/{name}" in script.client.get(old, asked).text
+        page = script.client.get(f"{old}/{name}", asked).text
+        assert f"{old}/{name}/delete?storeName=offsite" in page
+        form = script.client.get(f"{old}/{name}/delete", asked).text
+        assert re.search(r'name="storeName" value="offsite"', form)
+
+        script.post(f"{old}/{name}/delete", storeName="offsite")
+        assert not (copied / f"{name}.tcbackup").exists()
+        assert (installation / f"backups/{name}.tcbackup").exists()
 
 
 class TestTheDirectory:

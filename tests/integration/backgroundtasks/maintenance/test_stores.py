@@ -378,9 +378,7 @@ class TestAdmin:
 
         assert depths == [outside, outside]
 
-    def test_a_form_from_elsewhere_registers_nothing(
-        self, installation: Path, root: Actor
-    ) -> None:
+    def test_a_form_from_elsewhere_registers_nothing(self, installation: Path, root: Actor) -> None:
         browser = Client(enforce_csrf_checks=True)
         browser.force_login(root.user)
         wish = {"name": "offsite", "kind": "local", "path": "offsite"}
