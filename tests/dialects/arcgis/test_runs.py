@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -154,7 +155,7 @@ class TestItsTask:
 
         assert [one.values["title"] for one in Edition.objects.all()] == ["c"]
         script.post(f"{task}/delete")
-        TaskStatus.objects.update(expires_at=clock.now())
+        TaskStatus.objects.update(expires_at=clock.now() - timedelta(seconds=1))
         flushing.flush()
         assert not Edition.objects.exists()
 
