@@ -13,7 +13,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.functional import cached_property
 
 from indexing import documents
@@ -69,6 +69,17 @@ class AccountPages(admin.ModelAdmin):
         if user.is_superuser:
             return rows
         return rows.filter(**{f"{self.account_path}__in": user.accounts.all()})
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return a row; one that is being changed as it is now, and nobody else changes it meanwhile."""
+        row = super().get_object(request, object_id, from_field)
+        if row is None or request.method != "POST" or not connection.in_atomic_block:
+            return row
+        held = self.model._base_manager.select_for_update(no_key=True)  # noqa: SLF001
+        held.filter(pk=row.pk).values_list("pk", flat=True).first()
+        return super().get_object(request, object_id, from_field)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody: what is made must fit together, and the API sees to that."""

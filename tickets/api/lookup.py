@@ -6,9 +6,11 @@ What is unknown and what is another account's is answered alike.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Count, Exists, Model, OuterRef, Prefetch, QuerySet, Subquery
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Subquery
 
 from backgroundtasks.api import kit
 from tickets import visibility
@@ -36,6 +38,7 @@ from tickets.models import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from django.contrib.auth.models import User
@@ -248,21 +251,29 @@ def get(rows: QuerySet[Any], identity: UUID, word: str) -> Any:
     return row
 
 
-def hold(row: Model, word: str) -> None:
+@contextmanager
+def held(rows: QuerySet[Any], identity: UUID, word: str) -> Iterator[Any]:
     """
-    Keep a row that is about to be changed from being deleted until the transaction ends.
+    Give one of the rows as it is now, and let nobody else change or delete it meanwhile.
 
-    A new row passes. Without this, saving would make a row again that somebody deleted after
-    it was read.
+    Every PUT and PATCH changes its row in here, so that of several at one moment each writes
+    upon what the one before it wrote, and none makes a row again that was deleted:
+
+        given = self.read(ScriptChange)  # before: a slow body keeps no transaction open
+        with lookup.held(lookup.scripts(self.actor), script_id, "script") as row:
+            _save(row, given)
+
+    What is raised inside undoes all of it.
 
     Raises:
-        NotFound: it is gone.
+        NotFound: it is not among them.
     """
-    if row._state.adding:  # noqa: SLF001 - documented API
-        return
-    locked = type(row)._base_manager.select_for_update(no_key=True).filter(pk=row.pk)  # noqa: SLF001
-    if locked.values_list("pk", flat=True).first() is None:
-        raise kit.NotFound(f"The {word} {row.pk} does not exist.")
+    with transaction.atomic():
+        # By itself: PostgreSQL reads again, after a wait, only what it locks, and none of the
+        # rows that are joined with it.
+        locked = rows.model._base_manager.select_for_update(no_key=True)  # noqa: SLF001
+        locked.filter(pk=identity).values_list("pk", flat=True).first()
+        yield get(rows, identity, word)
 
 
 def require(rows: QuerySet[Any], identity: UUID, word: str) -> Any:

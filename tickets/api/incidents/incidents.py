@@ -96,13 +96,12 @@ class IncidentById(kit.ResourceView):
 
         `Comments` without an `Id` are added; comments are never changed or removed.
         """
-        self._change(_row(self.actor, incident_id), self.read(IncidentChange))
+        self._change(incident_id, self.read(IncidentChange))
         return kit.Response(bodies.incidents(request, [_row(self.actor, incident_id)])[0])
 
     def patch(self, request: Request, incident_id: UUID) -> kit.Response:
         """Change some members, named in any letter case; unknown ones are ignored. 204."""
-        row = _row(self.actor, incident_id)
-        self._change(row, self.read(IncidentChange, any_case=True))
+        self._change(incident_id, self.read(IncidentChange, any_case=True))
         return kit.Response(status=204)
 
     def delete(self, request: Request, incident_id: UUID) -> kit.Response:
@@ -110,19 +109,14 @@ class IncidentById(kit.ResourceView):
         incidents.remove(_row(self.actor, incident_id).pk)
         return kit.Response(status=200)
 
-    def _change(self, row: Incident, given: dict[str, Any]) -> None:
-        if given.get("ProjectId") not in {None, row.project_id}:
-            raise kit.Refused("An incident stays in its project.")
-        before = {name: getattr(row, name) for name in _COLUMNS}
-        _fill(self.actor, row, given)
-        wanted = {name: getattr(row, name) for name in _COLUMNS}
-        changed = {name: value for name, value in wanted.items() if value != before[name]}
-        try:
-            with transaction.atomic():
-                incidents.change(row.pk, self.actor.user.pk, changed)
-                _comment(self.actor, row, given)
-        except incidents.IncidentGone:
-            raise kit.NotFound(f"The incident {row.pk} does not exist.") from None
+    def _change(self, identity: UUID, given: dict[str, Any]) -> None:
+        with lookup.held(lookup.incidents(self.actor), identity, "incident") as row:
+            if given.get("ProjectId") not in {None, row.project_id}:
+                raise kit.Refused("An incident stays in its project.")
+            _fill(self.actor, row, given)
+            wanted = {name: getattr(row, name) for name in _COLUMNS}
+            incidents.change(row.pk, self.actor.user.pk, wanted)
+            _comment(self.actor, row, given)
 
 
 class IncidentComments(kit.ResourceView):

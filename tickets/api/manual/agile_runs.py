@@ -104,8 +104,9 @@ class AgileRunById(kit.ResourceView):
         `Steps` are all of them, in order: those with an `Id` are changed, the others added,
         and those that are not named are removed.
         """
-        row = self._row(agile_run_id)
-        _save(self.actor, row, self.read(AgileRunChange))
+        given = self.read(AgileRunChange)
+        with lookup.held(lookup.agile_runs(self.actor), agile_run_id, "agile run") as row:
+            _save(self.actor, row, given)
         return kit.Response(bodies.agile_runs(request, [self._row(agile_run_id)])[0])
 
     def delete(self, request: Request, agile_run_id: UUID) -> kit.Response:
@@ -137,7 +138,6 @@ def _save(actor: Actor, row: AgileRun, given: dict[str, Any]) -> None:
             setattr(row, column, given[name])
     choose(row, given, _CHOICES)
     with transaction.atomic():
-        lookup.hold(row, "agile run")
         if row._state.adding:  # noqa: SLF001 - documented API
             row.number = numbering.next_number(AgileRun, row.project_id)
             row.status = row.status or picklists.first(row.project, Picklist.STATUS)

@@ -87,11 +87,12 @@ class ScriptAssignmentById(kit.ResourceView):
 
     def put(self, request: Request, script_assignment_id: UUID) -> kit.Response:
         """Change the assignment; what is left out stays as it is."""
-        row = self._row(script_assignment_id)
         given = self.read(ScriptAssignmentChange)
-        if given.get("ScriptId") not in {None, row.script_id}:
-            raise kit.Refused("ScriptId: An assignment stays that of its script.")
-        _save(self.actor, row, given)
+        rows = lookup.script_assignments(self.actor)
+        with lookup.held(rows, script_assignment_id, "script assignment") as row:
+            if given.get("ScriptId") not in {None, row.script_id}:
+                raise kit.Refused("ScriptId: An assignment stays that of its script.")
+            _save(self.actor, row, given)
         return kit.Response(bodies.assignments(request, [row])[0])
 
     def delete(self, request: Request, script_assignment_id: UUID) -> kit.Response:
@@ -129,6 +130,5 @@ def _save(actor: Actor, row: ScriptAssignment, given: dict[str, Any]) -> None:
     if "AssignedToId" in given:
         row.assigned_to = lookup.member(actor, given["AssignedToId"])
     with transaction.atomic():
-        lookup.hold(row, "script assignment")
         row.save()
         documents.index(ScriptAssignment, [row.pk])

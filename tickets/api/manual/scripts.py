@@ -69,11 +69,11 @@ class ScriptById(kit.ResourceView):
 
         `Steps` are all of them. Runs keep the steps that they began with.
         """
-        row = lookup.get(lookup.scripts(self.actor), script_id, "script")
         given = self.read(ScriptChange)
-        if given.get("ProjectId") not in {None, row.project_id}:
-            raise kit.Refused("A script stays in its project.")
-        _save(row, given)
+        with lookup.held(lookup.scripts(self.actor), script_id, "script") as row:
+            if given.get("ProjectId") not in {None, row.project_id}:
+                raise kit.Refused("A script stays in its project.")
+            _save(row, given)
         return kit.Response(bodies.scripts(request, [row])[0])
 
     def delete(self, request: Request, script_id: UUID) -> kit.Response:
@@ -94,7 +94,6 @@ def _save(row: Script, given: dict[str, Any]) -> None:
             row.version += 1
         row.steps = steps
     with transaction.atomic():
-        lookup.hold(row, "script")
         row.save()
         documents.index(Script, [row.pk])
         # An assignment is found by the name of its script.

@@ -22,6 +22,7 @@ from tickets.api.systems.systems import LINK_MEMBERS
 from tickets.models import ExternalSystemLink, ExternalTicket
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from uuid import UUID
 
     from rest_framework.request import Request
@@ -72,17 +73,19 @@ class ExternalSystemLinkById(kit.ResourceView):
 
     def put(self, request: Request, link_id: UUID) -> kit.Response:
         """Change the link; what is left out stays as it is."""
-        row = _row(self.actor, link_id)
-        _save(row, self.read(ExternalSystemLinkChange))
+        given = self.read(ExternalSystemLinkChange)
+        with _held(self.actor, link_id) as row:
+            _save(row, given)
         return kit.Response(bodies.links(request, [row])[0])
 
     def patch(self, request: Request, link_id: UUID) -> kit.Response:
         """Say whether the link is used; one that is not complete is switched off, too."""
-        row = _row(self.actor, link_id)
-        row.enabled = self.read(Switch, any_case=True)["Enabled"]
-        if row.enabled:
-            _require_complete(row)
-        _store(row)
+        enabled = self.read(Switch, any_case=True)["Enabled"]
+        with _held(self.actor, link_id) as row:
+            row.enabled = enabled
+            if enabled:
+                _require_complete(row)
+            _store(row)
         return kit.Response(bodies.links(request, [row])[0])
 
     def delete(self, request: Request, link_id: UUID) -> kit.Response:
@@ -154,6 +157,10 @@ def _row(actor: Actor, identity: UUID) -> ExternalSystemLink:
     return row
 
 
+def _held(actor: Actor, identity: UUID) -> AbstractContextManager[ExternalSystemLink]:
+    return lookup.held(lookup.external_system_links(actor), identity, "external system link")
+
+
 def _save(row: ExternalSystemLink, given: dict[str, Any]) -> None:
     if given.get("Name"):
         row.name = given["Name"]
@@ -173,7 +180,6 @@ def _require_complete(row: ExternalSystemLink) -> None:
 def _store(row: ExternalSystemLink) -> None:
     try:
         with transaction.atomic():
-            lookup.hold(row, "external system link")
             row.save()
     except IntegrityError:
         raise kit.Conflict(

@@ -17,6 +17,7 @@ from tickets.api.systems.serializers import ExternalSystemChange, ExternalSystem
 from tickets.models import ExternalSystem, ExternalTicket
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from uuid import UUID
 
     from rest_framework.request import Request
@@ -103,18 +104,20 @@ class ExternalSystemById(kit.ResourceView):
 
         Another `ConnectionString` asks for the password again: it is not sent elsewhere.
         """
-        row = _row(self.actor, system_id)
-        _save(row, self.read(ExternalSystemChange))
+        given = self.read(ExternalSystemChange)
+        with _held(self.actor, system_id) as row:
+            _save(row, given)
         return kit.Response(bodies.systems(request, [row])[0])
 
     def patch(self, request: Request, system_id: UUID) -> kit.Response:
         """Say whether the external system is used; one that is not complete is switched off, too."""
-        row = _row(self.actor, system_id)
-        try:
-            external_systems.switch(row, on=self.read(Switch, any_case=True)["Enabled"])
-        except external_systems.SystemRefused as refusal:
-            raise kit.Refused(str(refusal)) from None
-        _store(row)
+        enabled = self.read(Switch, any_case=True)["Enabled"]
+        with _held(self.actor, system_id) as row:
+            try:
+                external_systems.switch(row, on=enabled)
+            except external_systems.SystemRefused as refusal:
+                raise kit.Refused(str(refusal)) from None
+            _store(row)
         return kit.Response(bodies.systems(request, [row])[0])
 
     def delete(self, request: Request, system_id: UUID) -> kit.Response:
@@ -179,6 +182,10 @@ def _row(actor: Actor, identity: UUID) -> ExternalSystem:
     return row
 
 
+def _held(actor: Actor, identity: UUID) -> AbstractContextManager[ExternalSystem]:
+    return lookup.held(lookup.external_systems(actor), identity, "external system")
+
+
 def _save(row: ExternalSystem, given: dict[str, Any]) -> None:
     if given.get("Name") is not None:
         row.name = given["Name"]
@@ -200,7 +207,6 @@ def _save(row: ExternalSystem, given: dict[str, Any]) -> None:
 def _store(row: ExternalSystem) -> None:
     try:
         with transaction.atomic():
-            lookup.hold(row, "external system")
             row.save()
     except IntegrityError:
         raise kit.Conflict(f"An external system named {row.name!r} exists already.") from None

@@ -62,9 +62,10 @@ class AssignmentById(kit.ResourceView):
 
     def put(self, request: Request, assignment_id: UUID) -> kit.Response:
         """Change the assignment; what is left out stays as it is."""
+        given = self.read(AssignmentChange)
         rows = lookup.assignments(self.actor)
-        row = lookup.get(rows, assignment_id, "automated test assignment")
-        _save(self.actor, row, self.read(AssignmentChange))
+        with lookup.held(rows, assignment_id, "automated test assignment") as row:
+            _save(self.actor, row, given)
         return kit.Response(expansions.assignments(request, [row])[0])
 
     def delete(self, request: Request, assignment_id: UUID) -> kit.Response:
@@ -90,6 +91,5 @@ def _save(actor: Actor, row: AutomatedTestAssignment, given: dict[str, Any]) -> 
     if "AssignedToId" in given:
         row.assigned_to = lookup.member(actor, given["AssignedToId"])
     with transaction.atomic():
-        lookup.hold(row, "assignment")
         row.save()
         documents.index(AutomatedTestAssignment, [row.pk])

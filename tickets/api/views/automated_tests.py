@@ -66,12 +66,12 @@ class AutomatedTestById(kit.ResourceView):
 
     def put(self, request: Request, test_id: UUID) -> kit.Response:
         """Change the automated test; members that are left out stay as they are."""
-        row = lookup.get(lookup.automated_tests(self.actor), test_id, "automated test")
         given = self.read(AutomatedTestChange)
-        if given.get("ProjectId") not in {None, row.project_id}:
-            raise kit.Refused("An automated test stays in its project.")
-        _place(self.actor, row, given)
-        _save(row, given)
+        with lookup.held(lookup.automated_tests(self.actor), test_id, "automated test") as row:
+            if given.get("ProjectId") not in {None, row.project_id}:
+                raise kit.Refused("An automated test stays in its project.")
+            _place(self.actor, row, given)
+            _save(row, given)
         return kit.Response(expansions.automated_tests(request, [row])[0])
 
     def delete(self, request: Request, test_id: UUID) -> kit.Response:
@@ -102,7 +102,6 @@ def _save(row: AutomatedTest, given: dict[str, Any]) -> None:
         if given.get(name) is not None:
             setattr(row, column, given[name])
     with transaction.atomic():
-        lookup.hold(row, "automated test")
         row.save()
         documents.index(AutomatedTest, [row.pk])
         # An assignment is found by the name of its test.

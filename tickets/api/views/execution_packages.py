@@ -79,12 +79,12 @@ class ExecutionPackageById(kit.ResourceView):
 
     def put(self, request: Request, package_id: UUID) -> kit.Response:
         """Change the package; it stays where it is, and what is left out stays as it is."""
-        row = _get(self.actor, package_id)
         given = self.read(ExecutionPackageChange)
-        for name, stored in (("ProjectId", row.project_id), ("ParentId", row.parent_id)):
-            if given.get(name) not in {None, stored}:
-                raise kit.Refused(f"{name}: An execution package stays where it is.")
-        _save(row, given)
+        with lookup.held(lookup.packages(self.actor), package_id, "execution package") as row:
+            for name, stored in (("ProjectId", row.project_id), ("ParentId", row.parent_id)):
+                if given.get(name) not in {None, stored}:
+                    raise kit.Refused(f"{name}: An execution package stays where it is.")
+            _save(row, given)
         return kit.Response(expansions.packages(request, [row])[0])
 
     def delete(self, request: Request, package_id: UUID) -> kit.Response:
@@ -127,7 +127,6 @@ def _save(row: ExecutionPackage, given: dict[str, Any]) -> None:
     if given.get("OrderNumber") is not None:
         row.order_number = given["OrderNumber"]
     with transaction.atomic():
-        lookup.hold(row, "execution package")
         row.save()
         documents.index(ExecutionPackage, [row.pk])
 

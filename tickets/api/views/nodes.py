@@ -8,7 +8,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 
@@ -58,15 +57,13 @@ class NodeById(kit.ResourceView):
 
     def patch(self, request: Request, run_id: UUID, node_id: UUID) -> kit.Response:
         """Change the notes; `Notes` in any letter case, everything else is ignored."""
-        row = lookup.get(lookup.nodes(self.actor, run_id), node_id, "result node")
         given = {name.lower(): value for name, value in dict(request.data).items()}
         if not isinstance(given.get("notes", ""), str | None):
             raise kit.BadRequest("The member Notes must be a text.")
         notes = NodeWrite(data={"Notes": given["notes"]} if "notes" in given else {})
         notes.is_valid(raise_exception=True)
-        row.notes = notes.validated_data["Notes"]
-        with transaction.atomic():
-            lookup.hold(row, "result node")
+        with lookup.held(lookup.nodes(self.actor, run_id), node_id, "result node") as row:
+            row.notes = notes.validated_data["Notes"]
             row.save(update_fields=["notes"])
             documents.index(ResultNode, [row.pk])
         return kit.Response(representations.node(request, row, frozenset()))

@@ -122,8 +122,9 @@ class ProjectById(kit.ResourceView):
 
     def put(self, request: Request, project_id: UUID) -> kit.Response:
         """Change the project; members that are left out stay as they are."""
-        row = lookup.get(lookup.projects(self.actor), project_id, "project")
-        _save(self.actor, row, self.read(ProjectChange))
+        given = self.read(ProjectChange)
+        with lookup.held(lookup.projects(self.actor), project_id, "project") as row:
+            _save(self.actor, row, given)
         return kit.Response(expansions.projects(request, [row])[0])
 
 
@@ -140,7 +141,6 @@ def _save(actor: Actor, row: Project, given: dict[str, Any]) -> None:
             setattr(row, column, given[name])
     try:
         with transaction.atomic():
-            lookup.hold(row, "project")
             is_new = row._state.adding  # noqa: SLF001 - documented API
             row.save()
             if is_new:
