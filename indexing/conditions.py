@@ -31,8 +31,8 @@ from indexing.fields import Declared, Known, Place, all_fields
 from indexing.models import Document
 from indexing.moments import Span, read_span
 from indexing.related import Part, RelatedTo, joined
-from indexing.rows import moment_text, reference_text
-from indexing.sources import Kind
+from indexing.rows import moment_text, reference_text, several_text
+from indexing.sources import BETWEEN_TEXTS, Kind
 from indexing.tql import QueryInvalid
 from indexing.words import fold, terms
 
@@ -140,8 +140,8 @@ class Conditions:
         if field.place is Place.PROJECT or (field.kind is Kind.REFERENCE and field.to):
             named_so = self._of_type(field.to).filter(self._words([value], name_only=True))
             return self._refers(field, self._ids(named_so, value))
-        if field.kind is Kind.TEXT and field.place is Place.FIELDS:
-            return _present(field, Contains(field.stored, fold(value.text)))
+        if field.kind in {Kind.TEXT, Kind.TEXTS} and field.place is Place.FIELDS:
+            return _present(field, Contains(field.stored, _word(value)))
         raise QueryInvalid(f"{field.name} cannot be searched with ~.", named.at)
 
     def _equal(self, field: Known, named: tql.Field, values: Sequence[tql.Value]) -> Q:
@@ -162,6 +162,9 @@ class Conditions:
         match field.kind:
             case Kind.TEXT:
                 return _present(field, In(field.stored, [fold(value.text) for value in values]))
+            case Kind.TEXTS:
+                whole = (Contains(field.stored, several_text([_word(value)])) for value in values)
+                return _present(field, *whole)
             case Kind.REFERENCE:
                 return self._equal_reference(field, values)
             case Kind.MOMENT:
@@ -289,6 +292,9 @@ class Conditions:
         field = self.field(group.field)
         if field.place is Place.WORDS:
             raise QueryInvalid("Text has no groups.", group.field.at)
+        if field.kind is Kind.TEXTS:
+            problem = f"{field.name} may have several values, and has no groups."
+            raise QueryInvalid(problem, group.field.at)
         return field
 
     def _key(self, field: Known) -> Any:
@@ -347,9 +353,14 @@ _LOOKUPS: dict[tql.Operator, type[Lookup[Any]]] = {
 _FLAGS = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false", "0": "false"}
 
 
-def _present(field: Known, lookup: Lookup[Any]) -> Q:
-    """Return the lookup so that NOT of it finds documents without the field."""
-    return Q(IsNull(field.stored, False)) & Q(lookup)  # noqa: FBT003 - IS NOT NULL
+def _present(field: Known, *lookups: Lookup[Any]) -> Q:
+    """Return that one of the lookups fits, so that NOT of it finds documents without the field."""
+    return Q(IsNull(field.stored, False)) & Q(*lookups, _connector=Q.OR)  # noqa: FBT003 - IS NOT NULL
+
+
+def _word(value: tql.Value) -> str:
+    """Return a text as it is compared; what stands between several texts is in none of them."""
+    return fold(value.text).replace(BETWEEN_TEXTS, " ")
 
 
 def _as_number(field: Known) -> Cast:

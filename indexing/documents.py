@@ -23,8 +23,10 @@ each row.
 from indexing.sources import (
     DocumentSource,
     Field,
+    Joined,
     Kind,
     Relation,
+    apart,
     flag,
     knows,
     moment,
@@ -32,14 +34,17 @@ from indexing.sources import (
     reference,
     register,
     text,
+    texts,
 )
 from indexing.writing import index, index_batches, relate, remove, remove_batches
 
 __all__ = [
     "DocumentSource",
     "Field",
+    "Joined",
     "Kind",
     "Relation",
+    "apart",
     "flag",
     "index",
     "index_batches",
@@ -52,4 +57,5 @@ __all__ = [
     "remove",
     "remove_batches",
     "text",
+    "texts",
 ]

@@ -8,7 +8,7 @@ instances and no converters in between, and each column is worked on as a whole.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Generator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +22,8 @@ from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Left
 from django.db.models.sql.compiler import SQLCompiler
 
-from indexing.sources import DocumentSource, Field, Kind, Path, Relation
-from indexing.words import fold_all, split_all
+from indexing.sources import BETWEEN_TEXTS, DocumentSource, Field, Kind, Path, Relation, apart
+from indexing.words import fold, fold_all, split_all
 
 #: Characters of each text that are indexed; a stack trace's first page says what it is about.
 MAX_TEXT = 8_000
@@ -301,6 +301,15 @@ def _texts_of(values: Sequence[Any]) -> Sequence[str]:
     return fold_all([str(value) for value in values])
 
 
+def _several_of(values: Sequence[Any]) -> Sequence[str]:
+    return [several_text(map(fold, apart(str(value)))) for value in values]
+
+
+def several_text(texts: Iterable[str]) -> str:
+    """Return folded texts as one in which each can be looked for whole."""
+    return f"{BETWEEN_TEXTS}{BETWEEN_TEXTS.join(sorted(texts))}{BETWEEN_TEXTS}"
+
+
 def reference_text(value: object) -> str:
     """Return an id as it is compared: in lower case, without dashes."""
     return str(value).replace("-", "").lower()
@@ -332,6 +341,7 @@ def _flags_of(values: Sequence[Any]) -> Sequence[str]:
 
 _TEXT_OF: dict[Kind, Callable[[Sequence[Any]], Sequence[str]]] = {
     Kind.TEXT: _texts_of,
+    Kind.TEXTS: _several_of,
     Kind.REFERENCE: _references_of,
     Kind.MOMENT: _moments_of,
     Kind.NUMBER: _numbers_of,

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Model, QuerySet
+from django.db.models import Aggregate, Model, QuerySet, TextField, Value
 from django.db.models.expressions import Combinable
+from django.db.models.sql.compiler import SQLCompiler
 from django.http import HttpRequest
 
 #: A lookup path (`run__assignment_id`) or an expression over the model.
@@ -20,10 +21,40 @@ Path = str | Combinable
 PROJECT = "Project"
 
 
+#: Between several texts that come from the database as one; no text of a form or of JSON that
+#: people write on one line holds it.
+BETWEEN_TEXTS = "\x1f"
+
+
+class Joined(Aggregate):
+    """
+    All the texts of a group as one, with `BETWEEN_TEXTS` between them, in any order.
+
+        Subquery(Pick.objects.filter(incident=OuterRef("pk")).values("incident")
+                 .values(names=Joined("item__name")))
+    """
+
+    output_field = TextField()
+    function = "STRING_AGG"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, Value(BETWEEN_TEXTS))
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        """Return it under its name there."""
+        return self.as_sql(compiler, connection, function="GROUP_CONCAT", **extra)
+
+
+def apart(joined: str | None) -> list[str]:
+    """Return the texts that `Joined` put together, in order; none of NULL."""
+    return sorted(joined.split(BETWEEN_TEXTS)) if joined else []
+
+
 class Kind(StrEnum):
     """How the values of a field are compared."""
 
     TEXT = "text"  #: letter case and accents do not count
+    TEXTS = "texts"  #: any number of texts, compared one by one
     REFERENCE = "reference"  #: an id, or the name of what has it
     MOMENT = "moment"
     NUMBER = "number"
@@ -43,6 +74,11 @@ class Field:
 def text(path: Path) -> Field:
     """Return a field of short text: a status, a type, the path of a package."""
     return Field(path)
+
+
+def texts(path: Path) -> Field:
+    """Return a field of several short texts, which `path` gives as `Joined` does."""
+    return Field(path, Kind.TEXTS)
 
 
 def reference(path: Path, to: str) -> Field:

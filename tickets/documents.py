@@ -14,6 +14,7 @@ from tickets import visibility
 from tickets.api import expansions, lookup, representations
 from tickets.api.incidents import bodies as incidents
 from tickets.api.manual import bodies as manual
+from tickets.incidents import picked
 from tickets.models import (
     AgileRun,
     AutomatedTest,
@@ -22,6 +23,7 @@ from tickets.models import (
     ExecutionPackage,
     ExternalTicket,
     Incident,
+    PickedAs,
     Project,
     ResultNode,
     Script,
@@ -297,6 +299,9 @@ class Incidents(documents.DocumentSource):
         "Resolution": documents.text("resolution__name"),
         "AssignedTo": documents.text("assigned_to__username"),
         "Key": documents.text(Subquery(_FIRST_KEY)),
+        "AffectedVersions": documents.texts(picked(PickedAs.AFFECTED_VERSION)),
+        "FixedVersions": documents.texts(picked(PickedAs.FIXED_VERSION)),
+        "Components": documents.texts(picked(PickedAs.COMPONENT)),
     }
     relationships = (
         documents.Relation("ScriptRun", "step_result_links__step_result__run_id"),

@@ -2,19 +2,27 @@
 The words of a project's picklists.
 
 A project begins with the ones below; a word that a tracker brings along is added when it is
-first met.
+first met. Versions and components it has none of before somebody adds them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from django.db.models import Value
+from django.db import transaction
+from django.db.models import Max, Value
 from django.db.models.functions import Lower
 
-from tickets.models import Picklist, PicklistItem
+from indexing import documents
+from tickets import removal
+from tickets.models import AgileRun, Incident, IncidentPick, Picklist, PicklistItem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from uuid import UUID
+
+    from django.db.models import Model, QuerySet
+
     from tickets.models import Project
 
 #: In the order in which they are shown; the first is what new entities get.
@@ -76,3 +84,69 @@ def named(project: Project, picklist: Picklist, name: str) -> PicklistItem:
         ignore_conflicts=True,
     )
     return of_the_name.get()
+
+
+def next_number(project_id: UUID, picklist: str) -> int:
+    """Return the place behind all words of a picklist."""
+    items = PicklistItem.objects.filter(project=project_id, picklist=picklist)
+    highest = items.aggregate(highest=Max("order_number"))["highest"]
+    return 0 if highest is None else int(highest) + 1
+
+
+class WordGone(Exception):
+    """Somebody removed the word meanwhile."""
+
+
+def change(item: PicklistItem, values: Mapping[str, Any]) -> None:
+    """
+    Store another name or place of a word that is there; what search finds by it follows.
+
+    The word is stored first, and then what names it batch by batch, each in a transaction of
+    its own: a word may have been chosen a hundred thousand times.
+
+    Args:
+        item: The word.
+        values: `name`, `order_number`, or both.
+
+    Raises:
+        IntegrityError: the picklist has that name already.
+        WordGone: it is not there any more.
+    """
+    if not values:
+        return
+    with transaction.atomic():
+        if not PicklistItem.objects.filter(pk=item.pk).update(**values):
+            raise WordGone
+    if "name" not in values:
+        return
+    for model, ids in _naming(item):
+        with transaction.atomic():
+            documents.index(model, ids)
+
+
+def remove(item: PicklistItem) -> None:
+    """Remove a word; what has chosen it has not any more."""
+    removal.finish(removal.remove(PicklistItem.objects.filter(pk=item.pk)))
+
+
+def _naming(item: PicklistItem) -> Iterator[tuple[type[Model], list[UUID]]]:
+    """Yield the entities whose documents hold a word, a batch at a time."""
+    for column in ("status", "priority", "type", "resolution"):
+        for ids in _batches(Incident.objects.filter(**{column: item}), "pk"):
+            yield Incident, ids
+    for column in ("priority", "type"):
+        for ids in _batches(AgileRun.objects.filter(**{column: item}), "pk"):
+            yield AgileRun, ids
+    for ids in _batches(IncidentPick.objects.filter(item=item), "incident_id"):
+        yield Incident, ids
+
+
+def _batches(rows: QuerySet[Any], column: str) -> Iterator[list[UUID]]:
+    last = None
+    while True:
+        rest = rows if last is None else rows.filter(**{f"{column}__gt": last})
+        ids = list(rest.order_by(column).values_list(column, flat=True).distinct()[: removal.BATCH])
+        if not ids:
+            return
+        yield ids
+        last = ids[-1]

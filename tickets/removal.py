@@ -24,6 +24,8 @@ from tickets.models import (
     AutomatedTestRun,
     BuiltinProject,
     ExternalSystem,
+    Incident,
+    IncidentPick,
     Project,
     ResultNode,
     ScriptAssignment,
@@ -67,12 +69,16 @@ def _remove_batch(model: Any, ids: list[Any]) -> int:
         staging.hold(rows)
         # An assignment's status is that of its last run.
         assigned = set(rows.values_list("assignment_id", flat=True)) if model is ScriptRun else ()
+        # An incident is found by what it has picked.
+        picking = set(rows.values_list("incident_id", flat=True)) if model is IncidentPick else ()
         if documents.knows(model):
             documents.remove(model, ids)
         # One may be gone already, with a row of its own model that it hung below.
         _, gone = rows.delete()
         if assigned and documents.knows(ScriptAssignment):
             documents.index(ScriptAssignment, assigned)
+        if picking and documents.knows(Incident):
+            documents.index(Incident, picking)
     removed: int = gone.get(model._meta.label, 0)  # noqa: SLF001 - documented API
     return removed
 

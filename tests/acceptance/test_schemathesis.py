@@ -37,6 +37,7 @@ def _ids(actor: Any) -> dict[str, str]:
     step = projects.StepResultFactory.create(run__assignment__script__project=project)
     agile_step = projects.AgileRunStepFactory.create(run__package=assignment.package)
     incident = projects.IncidentFactory.create(project=project)
+    word = projects.PicklistItemFactory.create(project=project)
     link = projects.ExternalSystemLinkFactory.create(project=project, tracker_project="TST")
     draft = trackers.Draft(summary="Refund is not rounded", mark="schemathesis")
     ticket = tracker_of(link).create(draft)
@@ -54,6 +55,8 @@ def _ids(actor: Any) -> dict[str, str]:
         "path.agile_run_id": str(agile_step.run_id),
         "path.step_id": str(agile_step.pk),
         "path.incident_id": str(incident.pk),
+        "path.picklist": "Component",
+        "path.item_id": str(word.pk),
         "path.system_id": str(link.external_system_id),
         "path.link_id": str(link.pk),
         "path.ticket": ticket.id,

@@ -20,6 +20,9 @@ from tickets.models import (
     ExternalSystemLink,
     ExternalTicket,
     Incident,
+    IncidentPick,
+    Picklist,
+    PicklistItem,
     Project,
     ResultNode,
     Script,
@@ -191,6 +194,24 @@ class IncidentFactory(factory.django.DjangoModelFactory[Incident]):
     account = factory.SelfAttribute("project.account")
     number = factory.Sequence(lambda n: n + 1)
     summary = factory.Sequence("Incident {}".format)
+
+
+class PicklistItemFactory(factory.django.DjangoModelFactory[PicklistItem]):
+    """A component that somebody added."""
+
+    class Meta:
+        model = PicklistItem
+
+    project = factory.SubFactory(ProjectFactory)
+    account = factory.SelfAttribute("project.account")
+    picklist = Picklist.COMPONENT
+    name = factory.Sequence("Word {}".format)
+    order_number = factory.Sequence(int)
+
+
+def pick(incident: Incident, word: PicklistItem, picked_as: str) -> None:
+    """Let an incident pick a word."""
+    IncidentPick.objects.create(incident=incident, item=word, picked_as=picked_as)
 
 
 class ExternalSystemFactory(factory.django.DjangoModelFactory[ExternalSystem]):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
 from tickets import incidents
-from tickets.admin.pages import AccountPages
+from tickets.admin.pages import AccountPages, RowForm
 from tickets.models import (
     AgileRunStepIncident,
     Incident,
     IncidentComment,
+    PickedAs,
+    Picklist,
+    PicklistItem,
     ResultNodeIncident,
     StepResultIncident,
 )
@@ -27,7 +31,29 @@ if TYPE_CHECKING:
 
 #: Of one kind; a page is no report.
 _MOST: int = 100
+_PICKS = {
+    "affected_versions": (PickedAs.AFFECTED_VERSION, Picklist.VERSION),
+    "fixed_versions": (PickedAs.FIXED_VERSION, Picklist.VERSION),
+    "components": (PickedAs.COMPONENT, Picklist.COMPONENT),
+}
 _EDITABLE = ("summary", "description", "status", "priority", "type", "resolution", "assigned_to")
+
+
+class _Form(RowForm):
+    affected_versions = forms.ModelMultipleChoiceField(PicklistItem.objects.none(), required=False)
+    fixed_versions = forms.ModelMultipleChoiceField(PicklistItem.objects.none(), required=False)
+    components = forms.ModelMultipleChoiceField(PicklistItem.objects.none(), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, (picked_as, picklist) in _PICKS.items():
+            if name not in self.fields:  # the page is only shown
+                continue
+            field: Any = self.fields[name]
+            items = PicklistItem.objects.filter(project=self.instance.project_id, picklist=picklist)
+            field.queryset = items.order_by("order_number", "name")
+            picks = self.instance.picks.filter(picked_as=picked_as)
+            field.initial = list(picks.values_list("item", flat=True))
 
 
 class _Comments(admin.TabularInline):
@@ -50,6 +76,7 @@ class _Comments(admin.TabularInline):
 class IncidentAdmin(AccountPages):
     """Search by summary, the key of a ticket or the id."""
 
+    form = _Form
     list_display = ("number", "summary", "project", "status", "assigned_to", "updated_at")
     list_select_related = ("project", "status", "assigned_to")
     list_filter = ("created_at",)
@@ -59,7 +86,7 @@ class IncidentAdmin(AccountPages):
         *("id", "account", "project", "number", "tickets", "found_by", "version_number"),
         *("created_by", "created_at", "last_updated_by", "updated_at"),
     )
-    fields = (*readonly_fields[:4], *_EDITABLE, *readonly_fields[4:])
+    fields = (*readonly_fields[:4], *_EDITABLE, *_PICKS, *readonly_fields[4:])
     raw_id_fields = ("assigned_to",)
     inlines = (_Comments,)
 
@@ -82,10 +109,16 @@ class IncidentAdmin(AccountPages):
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: Any) -> None:
         """Change it as the API does: its version is raised, and search follows."""
-        columns = [obj._meta.get_field(name).attname for name in form.changed_data]  # type: ignore[union-attr]  # noqa: SLF001 - documented API
+        changed = [name for name in form.changed_data if name not in _PICKS]
+        columns = [obj._meta.get_field(name).attname for name in changed]  # type: ignore[union-attr]  # noqa: SLF001 - documented API
+        picks = {
+            picked_as: [item.pk for item in form.cleaned_data[name]]
+            for name, (picked_as, _) in _PICKS.items()
+            if name in form.changed_data
+        }
         try:
             incidents.change(
-                obj.pk, request.user.pk, {name: getattr(obj, name) for name in columns}
+                obj.pk, request.user.pk, {name: getattr(obj, name) for name in columns}, picks
             )
         except incidents.IncidentGone:
             messages.error(request, "Somebody removed the incident meanwhile.")

@@ -27,6 +27,7 @@ from tickets.models import (
     ExternalTicket,
     Incident,
     IncidentComment,
+    IncidentPick,
     Project,
     ResultNode,
     ResultNodeIncident,
@@ -184,13 +185,19 @@ def agile_steps(actor: Actor) -> QuerySet[AgileRunStep]:
 
 
 def incidents(actor: Actor) -> QuerySet[Incident]:
-    """Return the account's incidents, with what trackers have of them."""
+    """Return the account's incidents, with what trackers have of them, and what they have picked."""
     return (
         Incident.objects.filter(account=actor.account)
         .exclude(project__in=visibility.hidden_projects())
         .select_related("project", "assigned_to", "created_by", "last_updated_by")
         .prefetch_related(
-            Prefetch("external_tickets", ExternalTicket.objects.order_by("created_at", "pk"))
+            Prefetch("external_tickets", ExternalTicket.objects.order_by("created_at", "pk")),
+            Prefetch(
+                "picks",
+                IncidentPick.objects.select_related("item").order_by(
+                    "item__order_number", "item__name", "pk"
+                ),
+            ),
         )
     )
 

@@ -18,6 +18,8 @@ from tickets.api.serializers import (
     ExecutionPackageChange,
     ExecutionPackageWrite,
     NodeWrite,
+    PicklistItemChange,
+    PicklistItemWrite,
     ProjectChange,
     ProjectWrite,
 )
@@ -34,6 +36,7 @@ from tickets.api.views.execution_packages import (
 from tickets.api.views.export_files import ExportFile
 from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
 from tickets.api.views.organisation import OrganisationById, OwnOrganisation
+from tickets.api.views.picklists import ProjectPicklist, ProjectPicklistItem
 from tickets.api.views.projects import ProjectById, Projects, ProjectsSearch
 from tickets.api.views.runs import RunById, Runs
 from tickets.results.node import Status
@@ -122,7 +125,29 @@ kit.component(
 )
 kit.component(
     "PicklistItem",
-    kit.entity({"Id": kit.GUID, "Name": kit.TEXT, "OrderNumber": kit.WHOLE, "ProjectId": kit.GUID}),
+    {
+        **kit.entity(
+            {
+                "Id": kit.GUID,
+                "Text": kit.TEXT,
+                "SortOrder": kit.WHOLE,
+                "IsEnable": kit.BOOLEAN,
+                "Name": {**kit.TEXT, "description": "Ours: as `Text`."},
+                "OrderNumber": {**kit.WHOLE, "description": "Ours: as `SortOrder`."},
+                "ProjectId": {**kit.GUID, "description": "Ours."},
+            }
+        ),
+        "description": "A word of a project's picklist.",
+    },
+)
+kit.component(
+    "PicklistCollection",
+    kit.entity(
+        {
+            "Items": kit.array_of(kit.ref("PicklistItem")),
+            "Text": {**kit.TEXT, "description": "Their texts, with commas."},
+        }
+    ),
 )
 kit.component(
     "ExecutionPackage",
@@ -311,6 +336,23 @@ kit.describe(
     refusals=(409,),
 )
 kit.describe(ProjectById, "put", {200: kit.ref("Project")}, body=ProjectChange, refusals=(409,))
+kit.describe(ProjectPicklist, "get", {200: kit.page_of("PicklistItem")}, query=kit.ODATA)
+kit.describe(
+    ProjectPicklist,
+    "post",
+    {201: kit.ref("PicklistItem")},
+    body=PicklistItemWrite,
+    refusals=(409,),
+)
+kit.describe(ProjectPicklistItem, "get", {200: kit.ref("PicklistItem")})
+kit.describe(
+    ProjectPicklistItem,
+    "put",
+    {200: kit.ref("PicklistItem")},
+    body=PicklistItemChange,
+    refusals=(409,),
+)
+kit.describe(ProjectPicklistItem, "delete", {200: None})
 
 kit.describe(ExecutionPackages, "get", {200: kit.page_of("ExecutionPackage")}, query=SEARCHABLE)
 kit.describe(

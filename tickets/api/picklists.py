@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api import kit
 from tickets.api import expanding
-from tickets.models import Picklist, PicklistItem
+from tickets.models import PickedAs, Picklist, PicklistItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,17 +20,34 @@ OF_PROJECT: Final = {
     "IncidentTypes": Picklist.INCIDENT_TYPE,
     "IncidentStatuses": Picklist.INCIDENT_STATUS,
     "IncidentResolutions": Picklist.INCIDENT_RESOLUTION,
+    "Versions": Picklist.VERSION,
+    "Components": Picklist.COMPONENT,
+}
+#: Member of an incident -> as what it picks words, and of which picklist.
+PICKS: Final = {
+    "AffectedVersionIds": (PickedAs.AFFECTED_VERSION, Picklist.VERSION),
+    "FixedVersionIds": (PickedAs.FIXED_VERSION, Picklist.VERSION),
+    "ComponentIds": (PickedAs.COMPONENT, Picklist.COMPONENT),
 }
 
 
 def item(row: PicklistItem) -> dict[str, Any]:
-    """Return one word of a picklist."""
+    """Return one word of a picklist: `Text` and `SortOrder` are the vendor's, the rest ours."""
     return {
         "Id": row.pk,
+        "Text": row.name,
+        "SortOrder": row.order_number,
+        "IsEnable": True,
         "Name": row.name,
         "OrderNumber": row.order_number,
         "ProjectId": row.project_id,
     }
+
+
+def collection(rows: Iterable[PicklistItem]) -> dict[str, Any]:
+    """Return several words that one entity has picked."""
+    items = list(rows)
+    return {"Items": [item(row) for row in items], "Text": ", ".join(row.name for row in items)}
 
 
 def picked(
@@ -92,8 +109,36 @@ def choose(row: Any, given: Mapping[str, Any], choices: Mapping[str, tuple[str, 
             setattr(row, column, _item(row.project_id, picklist, chosen, name))
 
 
+def pick(project_id: UUID, given: Mapping[str, Any]) -> dict[PickedAs, list[UUID]]:
+    """
+    Return the versions and components that a request names by their ids; null and [] are none.
+
+    One query for each picklist that is named.
+
+    Raises:
+        Refused: the project's picklist has no such item.
+    """
+    picked: dict[PickedAs, list[UUID]] = {}
+    for name, (picked_as, picklist) in PICKS.items():
+        if name not in given:
+            continue
+        # The vendor's clients send zeros where they have nothing.
+        ids = list(dict.fromkeys(one for one in given[name] or [] if one is not None))
+        items = PicklistItem.objects.filter(project=project_id, picklist=picklist, pk__in=ids)
+        there = set(items.values_list("pk", flat=True))
+        for identity in ids:
+            if identity not in there:
+                raise _unknown(name, picklist, identity)
+        picked[picked_as] = ids
+    return picked
+
+
 def _item(project_id: UUID, picklist: Picklist, identity: UUID, name: str) -> PicklistItem:
     found = PicklistItem.objects.filter(project=project_id, picklist=picklist, pk=identity).first()
     if found is None:
-        raise kit.Refused(f"{name}: The project's picklist {picklist.value} has no {identity}.")
+        raise _unknown(name, picklist, identity)
     return found
+
+
+def _unknown(name: str, picklist: Picklist, identity: UUID) -> kit.Refused:
+    return kit.Refused(f"{name}: The project's picklist {picklist.value} has no {identity}.")

@@ -36,6 +36,8 @@ PROJECT_EXPANDS: Final = (
     "IncidentTypes",
     "IncidentStatuses",
     "IncidentResolutions",
+    "Versions",
+    "Components",
     "ExecutionPackages",
     "ExternalSystemLinks",
 )

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
+from tickets.models.picklist_item import validate_word
+
 _ZERO: Final = uuid.UUID(int=0)
 _LARGEST: Final = 2**31 - 1
 
@@ -76,6 +78,21 @@ class ProjectChange(ProjectWrite):
     """As `ProjectWrite`; what is left out stays as it is."""
 
     Name = serializers.CharField(max_length=255, required=False)
+
+
+class PicklistItemWrite(serializers.Serializer[Any]):
+    """A word of a picklist."""
+
+    Text = serializers.CharField(max_length=255, validators=[validate_word])
+    SortOrder = OrderNumber()
+
+
+class PicklistItemChange(PicklistItemWrite):
+    """As `PicklistItemWrite`; what is left out stays as it is."""
+
+    Text = serializers.CharField(
+        max_length=255, required=False, allow_null=True, validators=[validate_word]
+    )
 
 
 class ExecutionPackageWrite(serializers.Serializer[Any]):

@@ -18,12 +18,14 @@ from tickets.api.views.execution_packages import (
 from tickets.api.views.export_files import ExportFile
 from tickets.api.views.nodes import NodeById, NodeChildren, RootNodes
 from tickets.api.views.organisation import OrganisationById, OwnOrganisation
+from tickets.api.views.picklists import ProjectPicklist, ProjectPicklistItem
 from tickets.api.views.projects import ProjectById, Projects, ProjectsSearch
 from tickets.api.views.runs import RunById, Runs
 
 _PACKAGE = "api/executionpackage/<guid:package_id>"
 _ASSIGNMENT = "api/automatedtestassignment/<guid:assignment_id>"
 _RUN = "api/automatedtestrun/<guid:run_id>"
+_PICKLIST = "api/project/<guid:project_id>/picklist/<str:picklist>"
 _NODE = f"{_RUN}/node/<guid:node_id>"
 
 urlpatterns = [
@@ -38,6 +40,8 @@ urlpatterns = [
     kit.route("api/projects", Projects, "projects"),
     kit.route("api/projectssearch", ProjectsSearch, "projectssearch"),
     kit.route("api/project/<guid:project_id>", ProjectById, "project"),
+    kit.route(_PICKLIST, ProjectPicklist, "project-picklist"),
+    kit.route(f"{_PICKLIST}/<guid:item_id>", ProjectPicklistItem, "project-picklist-item"),
     kit.route("api/executionpackages", ExecutionPackages, "executionpackages"),
     kit.route(_PACKAGE, ExecutionPackageById, "executionpackage"),
     kit.route(f"{_PACKAGE}/children", ExecutionPackageChildren, "executionpackage-children"),

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.core.files.base import File
 
 from backgroundtasks import clock
+from indexing.documents import apart
 from tickets import conf, uploads
 from tickets.bulk import kinds
 
@@ -30,6 +31,9 @@ COLUMNS: Final = (
     "Type",
     "Priority",
     "AssignedTo",
+    "AffectedVersions",
+    "FixedVersions",
+    "Components",
     "Description",
     "CreatedAt",
     "LastUpdatedAt",
@@ -90,6 +94,8 @@ class Export:
             if identity in rows:
                 values: dict[str, Any] = dict(zip(paths, rows[identity], strict=True))
                 values |= {"EntityType": name, "Id": identity}
+                for column in kinds.SEVERAL:
+                    values[column] = ", ".join(apart(values.get(column)))
                 self._writer.writerow([cell(values.get(column)) for column in COLUMNS])
         return len(ids) - len(rows)
 

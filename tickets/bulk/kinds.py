@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from django.db.models import Subquery
+
 from tickets import visibility
+from tickets.incidents import picked
 from tickets.models import (
     AgileRun,
     AutomatedTest,
@@ -13,6 +16,7 @@ from tickets.models import (
     AutomatedTestRun,
     ExecutionPackage,
     Incident,
+    PickedAs,
     Project,
     ResultNode,
     Script,
@@ -44,7 +48,7 @@ class Kind:
     copied: bool = False
     deleted: bool = True
     #: Columns of an export that its rows have, beside the two that all have.
-    columns: tuple[tuple[str, str], ...] = ()
+    columns: tuple[tuple[str, str | Subquery], ...] = ()
     #: Of its rows only these are there for anybody.
     shown: tuple[tuple[str, Any], ...] = ()
 
@@ -126,6 +130,13 @@ AGILE_RUN: Final = Kind(
     ),
 )
 
+#: Columns that may have several values.
+SEVERAL: Final = {
+    "AffectedVersions": PickedAs.AFFECTED_VERSION,
+    "FixedVersions": PickedAs.FIXED_VERSION,
+    "Components": PickedAs.COMPONENT,
+}
+
 #: By their model.
 KINDS: Final[Mapping[type[Model], Kind]] = {
     kind.model: kind
@@ -172,6 +183,7 @@ KINDS: Final[Mapping[type[Model], Kind]] = {
                 ("Type", "type__name"),
                 ("Priority", "priority__name"),
                 ("AssignedTo", "assigned_to__username"),
+                *((column, picked(picked_as)) for column, picked_as in SEVERAL.items()),
                 _DESCRIPTION,
                 *_DATES,
             ),

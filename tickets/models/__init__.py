@@ -23,6 +23,7 @@ from tickets.models.incident_link import (
     ResultNodeIncident,
     StepResultIncident,
 )
+from tickets.models.incident_pick import IncidentPick, PickedAs
 from tickets.models.outcome import Outcome
 from tickets.models.picklist_item import Picklist, PicklistItem
 from tickets.models.project import Project
@@ -53,7 +54,9 @@ __all__ = [
     "Incident",
     "IncidentComment",
     "IncidentLink",
+    "IncidentPick",
     "Outcome",
+    "PickedAs",
     "Picklist",
     "PicklistItem",
     "Project",

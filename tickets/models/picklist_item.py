@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -17,6 +18,14 @@ class Picklist(models.TextChoices):
     INCIDENT_STATUS = "IncidentStatus"
     INCIDENT_TYPE = "IncidentType"
     INCIDENT_RESOLUTION = "IncidentResolution"
+    VERSION = "Version"
+    COMPONENT = "Component"
+
+
+def validate_word(value: str) -> None:
+    """Refuse what does not stand on one line."""
+    if not value.isprintable():
+        raise ValidationError("It holds a line break or another control character.")
 
 
 class PicklistItem(models.Model):
@@ -31,7 +40,7 @@ class PicklistItem(models.Model):
         db_index=False,  # the constraint below begins with it
     )
     picklist = models.CharField(max_length=20, choices=Picklist.choices)
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=255, validators=[validate_word])
     order_number = models.IntegerField(default=0)
 
     class Meta:

@@ -26,6 +26,8 @@ from tickets.models import (
     AutomatedTestRun,
     ExecutionPackage,
     Incident,
+    IncidentPick,
+    PickedAs,
     Picklist,
     PicklistItem,
     ResultNode,
@@ -41,6 +43,7 @@ from tickets.picklists import DEFAULTS
 from tickets.results.node import Status
 from tickets.results.totals import Totals
 from tickets.samples import texts
+from tickets.samples.size import words_of_a_project
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -62,6 +65,7 @@ _MODELS: Final[tuple[type[Model], ...]] = (
     AgileRun,
     AgileRunStep,
     Incident,
+    IncidentPick,
     ResultNodeIncident,
     AgileRunStepIncident,
 )
@@ -157,7 +161,7 @@ class SampleRows:
         return numbered_id(self._prefixes[kind], number)
 
     def _words(self, _: int, batch: Batch) -> None:
-        for picklist, names in DEFAULTS.items():
+        for picklist, names in words_of_a_project().items():
             for number, name in enumerate(names):
                 batch.add(
                     PicklistItem,
@@ -360,12 +364,31 @@ class SampleRows:
             last_updated_by_id=self._user_id,
             **self._stamped,
         )
+        self._picks(number, incident, batch)
         batch.find(Incident, incident)
         link = {"id": self._id("link", number), "incident_id": incident, "created_at": self._moment}
         if self._size.runs:
             self._link_with_node(number, link, batch)
         elif self._size.agile_runs:
             self._link_with_step(number, link, batch)
+
+    def _picks(self, number: int, incident: str, batch: Batch) -> None:
+        """Let an incident pick a component and a version; some were mended in the next one."""
+        version = number % (len(texts.VERSIONS) - 1)
+        picks = [
+            (PickedAs.AFFECTED_VERSION, Picklist.VERSION, version),
+            (PickedAs.COMPONENT, Picklist.COMPONENT, number % len(texts.COMPONENTS)),
+        ]
+        if number % texts.MENDED == 0:
+            picks.append((PickedAs.FIXED_VERSION, Picklist.VERSION, version + 1))
+        for picked_as, picklist, place in picks:
+            batch.add(
+                IncidentPick,
+                id=self._id(picked_as.value, number),
+                incident_id=incident,
+                picked_as=picked_as.value,
+                item_id=self._id(picklist.value, place),
+            )
 
     def _link_with_node(self, number: int, link: dict[str, Any], batch: Batch) -> None:
         """Link an incident with a failed node of a run, if that has one early."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from tickets.models import Picklist
 from tickets.picklists import DEFAULTS
 from tickets.samples import texts
 
@@ -29,7 +30,9 @@ class Size:
     @cached_property
     def entities(self) -> int:
         """Return the number of rows, but for the links of incidents, which are as it happens."""
-        words = sum(map(len, DEFAULTS.values()))
+        words = sum(map(len, words_of_a_project().values()))
+        # Each incident has picked a version and a component, and some a second version.
+        picks = 2 * self.incidents + -(-self.incidents // texts.MENDED)
         return (
             1
             + words
@@ -41,7 +44,17 @@ class Size:
             + self.agile_runs
             + _steps(self.agile_runs)
             + self.incidents
+            + picks
         )
+
+
+def words_of_a_project() -> dict[Picklist, tuple[str, ...]]:
+    """Return the words of a sample project: what every project begins with, and more."""
+    return {
+        **DEFAULTS,
+        Picklist.VERSION: texts.VERSIONS,
+        Picklist.COMPONENT: texts.COMPONENTS,
+    }
 
 
 def _steps(many: int) -> int:

@@ -18,6 +18,11 @@ AREAS: Final = (
     "Checkout", "Basket", "Search", "Accounts", "Payment", "Shipping", "Returns", "Catalogue",
     "Invoices", "Newsletter", "Reports", "Vouchers", "Stock", "Prices", "Reviews", "Login",
 )  # fmt: skip
+#: The components of every sample project are its first areas.
+COMPONENTS: Final = AREAS[:6]
+VERSIONS: Final = ("1.0", "1.1", "2.0", "2.1")
+#: Of so many incidents one says in which version it was mended.
+MENDED: Final = 3
 SUBJECTS: Final = (
     "refund", "voucher", "address", "order", "parcel", "invoice", "card", "price", "discount",
     "stock level", "password", "reminder", "tax", "gift", "delivery date", "wish list", "currency",

@@ -23,8 +23,10 @@ from tests.support.projects import (
     ExternalTicketFactory,
     IncidentFactory,
     NodeFactory,
+    PicklistItemFactory,
     ProjectFactory,
     StepResultFactory,
+    pick,
     send,
 )
 from tickets.models import (
@@ -102,6 +104,9 @@ class TestCreate:
                 "Priority",
                 "Type",
                 "Resolution",
+                "Components",
+                "FixedVersions",
+                "AffectedVersions",
                 "ExternalSystemLinks",
                 "ExternalKeys",
                 "ExternalTickets",
@@ -220,14 +225,18 @@ def test_a_list_shows_what_trackers_have_in_a_constant_number_of_queries(
 ) -> None:
     path = (
         "/api/incidents?$expand=Project,Status,Priority,Comments,"
-        "ExternalSystemLinks,ExternalKeys,ExternalTickets"
+        "Components,FixedVersions,AffectedVersions,ExternalSystemLinks,ExternalKeys,ExternalTickets"
     )
     url = "/admin/tickets/builtinticket/1/change/"
     ticket = ExternalTicketFactory.create(link__project=project, url=url)
+    word = PicklistItemFactory.create(project=project)
+    pick(ticket.incident, word, "Component")
     caller.get(path)
-    with django_assert_num_queries(6) as few:
+    with django_assert_num_queries(7) as few:
         caller.get(path)
-    ExternalTicketFactory.create_batch(3, link__project=project)
+    for other in ExternalTicketFactory.create_batch(3, link__project=project):
+        pick(other.incident, word, "Component")
+        pick(other.incident, PicklistItemFactory.create(project=project), "Component")
 
     with django_assert_num_queries(len(few.captured_queries)):
         found = body(caller.get(path))
@@ -236,6 +245,7 @@ def test_a_list_shows_what_trackers_have_in_a_constant_number_of_queries(
     shown = next(one for one in found["Items"] if one["Id"] == str(ticket.incident_id))
     assert shown["ExternalSystemLinkIds"] == [str(ticket.link_id)]
     assert shown["ExternalKeys"] == ticket.key
+    assert shown["Components"]["Text"] == word.name
     assert shown["ExternalSystemLinks"][0]["Name"] == ticket.link.name
     assert shown["ExternalTickets"][0]["Key"] == ticket.key
     assert shown["ExternalTickets"][0]["Url"] == f"{HOST}/admin/tickets/builtinticket/1/change/"

@@ -92,6 +92,8 @@ class TestCreateProject:
                 "IncidentTypes",
                 "IncidentStatuses",
                 "IncidentResolutions",
+                "Versions",
+                "Components",
                 "ExecutionPackages",
                 "ExternalSystemLinks",
             ],

@@ -10,10 +10,26 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks.handlers import Actor
+from indexing import documents, search, tql
 from tests.support import factories
 from tests.support.http import Caller
-from tests.support.projects import AssignmentFactory, NodeFactory, RunFactory
-from tickets.models import AutomatedTest, AutomatedTestRun, ResultNode
+from tests.support.projects import (
+    AssignmentFactory,
+    IncidentFactory,
+    NodeFactory,
+    PicklistItemFactory,
+    ProjectFactory,
+    RunFactory,
+    pick,
+)
+from tickets.models import (
+    AutomatedTest,
+    AutomatedTestRun,
+    Incident,
+    PicklistItem,
+    Project,
+    ResultNode,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -174,3 +190,69 @@ def test_a_name_that_was_put_right_is_found_by_search(root: Client) -> None:
     assert AutomatedTest.objects.get().name == "Checkout"
     found = caller.get("/api/search?tql=Name%20~%20checkout").json()["Items"]
     assert {item["EntityType"] for item in found} == {"AutomatedTest", "AutomatedTestAssignment"}
+
+
+class TestWordsOfAProject:
+    @pytest.fixture
+    def project(self, member: Actor) -> Project:
+        names = ("project", "picklistitem")
+        member.user.user_permissions.set(
+            Permission.objects.filter(content_type__app_label="tickets").filter(
+                codename__in=[
+                    f"{what}_{name}"
+                    for name in names
+                    for what in ("view", "add", "change", "delete")
+                ]
+            )
+        )
+        return ProjectFactory.create(account=member.account)
+
+    def sent(self, project: Project, *words: dict[str, Any]) -> dict[str, Any]:
+        form = {"name": project.name, "order_number": "0"}
+        form["picklist_items-INITIAL_FORMS"] = str(sum("id" in word for word in words))
+        form["picklist_items-TOTAL_FORMS"] = str(len(words))
+        for number, word in enumerate(words):
+            given = {"project": str(project.pk), "order_number": "0", **word}
+            form |= {f"picklist_items-{number}-{name}": value for name, value in given.items()}
+        return form
+
+    def test_are_added_renamed_and_removed_and_search_follows(
+        self, desk: Client, project: Project
+    ) -> None:
+        kept, gone = PicklistItemFactory.create_batch(2, project=project)
+        incident = IncidentFactory.create(project=project)
+        pick(incident, kept, "Component")
+        pick(incident, gone, "Component")
+        documents.index(Incident, [incident.pk])
+        words = (
+            {"id": str(kept.pk), "picklist": "Component", "name": "Basket"},
+            {"id": str(gone.pk), "picklist": "Component", "name": gone.name, "DELETE": "on"},
+            {"picklist": "Version", "name": "1.0"},
+        )
+
+        answer = desk.post(f"{ADMIN}/project/{project.pk}/change/", self.sent(project, *words))
+
+        assert answer.status_code == 302, answer.content.decode()
+        there = PicklistItem.objects.order_by("picklist").values_list("picklist", "name", "account")
+        assert list(there) == [
+            ("Component", "Basket", project.account_id),
+            ("Version", "1.0", project.account_id),
+        ]
+        queries = {"Components = Basket": 1, f"Components = '{gone.name}'": 0}
+        for query, count in queries.items():
+            found = search.find(project.account_id, tql.parse(query))
+            assert found.count() == count
+
+    def test_of_which_there_is_one_already_are_refused(
+        self, desk: Client, project: Project
+    ) -> None:
+        PicklistItemFactory.create(project=project, picklist="Version", name="rc")
+        path = f"{ADMIN}/project/{project.pk}/change/"
+        word = {"picklist": "Version", "name": "RC"}
+
+        known = desk.post(path, self.sent(project, word), follow=True)
+        twice = {"picklist": "Version", "name": "2.0"}
+        desk.post(path, self.sent(project, twice, twice))
+
+        assert "The picklist Version has &#x27;RC&#x27; already." in known.content.decode()
+        assert sorted(PicklistItem.objects.values_list("name", flat=True)) == ["2.0", "rc"]

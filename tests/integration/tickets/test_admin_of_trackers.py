@@ -17,6 +17,7 @@ from tests.support.projects import (
     ExternalSystemLinkFactory,
     ExternalTicketFactory,
     IncidentFactory,
+    PicklistItemFactory,
     ProjectFactory,
     StepResultFactory,
 )
@@ -200,6 +201,29 @@ def test_changing_an_incident_raises_its_version(desk: Client, operator: Actor) 
     row = Incident.objects.get()
     assert (row.summary, row.version_number) == ("Other", 1)
     assert row.last_updated_by == operator.user
+
+
+def test_an_incident_picks_versions_and_components_of_its_project(
+    desk: Client, operator: Actor
+) -> None:
+    incident = IncidentFactory.create(project__account=operator.account)
+    version = PicklistItemFactory.create(project=incident.project, picklist="Version")
+    foreign = PicklistItemFactory.create(picklist="Version")
+    path = f"{ADMIN}/incident/{incident.pk}/change/"
+    sent = {"summary": incident.summary, "description": "", **EMPTY}
+
+    refused = desk.post(path, {**sent, "fixed_versions": [str(foreign.pk)]})
+    taken = desk.post(path, {**sent, "fixed_versions": [str(version.pk)]})
+    page = desk.get(path).content.decode()
+
+    assert "is not one of the available choices" in refused.content.decode()
+    assert taken.status_code == 302, taken.content
+    picked = incident.picks.get()
+    assert (picked.item, picked.picked_as) == (version, "FixedVersion")
+    assert Incident.objects.get().version_number == 1
+    assert f'<option value="{version.pk}" selected>' in page
+    desk.post(path, sent)
+    assert not incident.picks.exists()
 
 
 class TestFailedLinks:

@@ -23,10 +23,13 @@ from tests.support.projects import (
     AgileRunStepFactory,
     AssignmentFactory,
     AutomatedTestFactory,
+    IncidentFactory,
     NodeFactory,
     PackageFactory,
+    PicklistItemFactory,
     ProjectFactory,
     RunFactory,
+    pick,
 )
 from tests.support.rows import all_rows
 from tests.support.uploads import files_in
@@ -41,6 +44,7 @@ from tickets.models import (
     AutomatedTest,
     AutomatedTestAssignment,
     ExecutionPackage,
+    Incident,
     Project,
     ResultNode,
 )
@@ -445,6 +449,21 @@ class TestExport:
         assert lines[0]["CreatedAt"].endswith("Z")
         ResultNode.objects.all().delete()
         node.run.delete()
+
+    def test_shows_what_incidents_have_picked(self, shop: Shop) -> None:
+        incident = IncidentFactory.create(project=shop.project)
+        for name, picked_as in (
+            ("2.0", "AffectedVersion"),
+            ("1.0", "AffectedVersion"),
+            ("-x", "Component"),
+        ):
+            pick(incident, PicklistItemFactory.create(project=shop.project, name=name), picked_as)
+
+        documents.index(Incident, [incident.pk])
+        [line] = exported(shop, shop.act("CsvExport", incident))
+
+        assert (line["AffectedVersions"], line["FixedVersions"]) == ("1.0, 2.0", "")
+        assert line["Components"] == "'-x"
 
     @pytest.mark.parametrize(
         "name",

@@ -27,10 +27,12 @@ from tests.support.projects import (
     IncidentFactory,
     NodeFactory,
     PackageFactory,
+    PicklistItemFactory,
     ProjectFactory,
     RunFactory,
     ScriptFactory,
     StepResultFactory,
+    pick,
 )
 from tests.support.reports import report
 from tests.support.rows import all_rows
@@ -76,6 +78,7 @@ def filled(project: Project | None = None) -> Project:
     step = StepResultFactory.create(run__assignment__script=script, run__assignment__package=inner)
     agile = AgileRunStepFactory.create(run__package=outer, run__priority=word)
     incident = IncidentFactory.create(project=project, priority=word)
+    pick(incident, PicklistItemFactory.create(project=project), "Component")
     system = ExternalSystemFactory.create(account=project.account)
     link = ExternalSystemLinkFactory.create(project=project, external_system=system)
     ticket = ExternalTicketFactory.create(link=link, incident=incident)

@@ -27,6 +27,7 @@ from tickets.models import (
     AutomatedTestRun,
     ExecutionPackage,
     Incident,
+    IncidentPick,
     Project,
     ResultNode,
     ResultNodeIncident,
@@ -104,6 +105,14 @@ class TestGenerateTestProject:
         assert (Script.objects.count(), ScriptRun.objects.count()) == (3, 3)
         assert (AgileRun.objects.count(), Incident.objects.count()) == (3, 2)
         assert visibility.visible_projects(actor.account.pk).get() == project
+        picked = IncidentPick.objects.values_list("picked_as", "item__picklist", "item__name")
+        assert set(picked) == {
+            ("AffectedVersion", "Version", "1.0"),
+            ("AffectedVersion", "Version", "1.1"),
+            ("FixedVersion", "Version", "1.1"),
+            ("Component", "Component", "Checkout"),
+            ("Component", "Component", "Basket"),
+        }
 
     def test_its_totals_are_those_of_its_nodes(self, actor: Actor) -> None:
         generated(actor)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api import kit
 from tickets.api import expanding, lookup, representations
-from tickets.api.picklists import item, picked
+from tickets.api.picklists import PICKS, collection, item, picked
 from tickets.api.systems import bodies as systems
+from tickets.models import PickedAs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,9 @@ INCIDENT_EXPANDS: Final = (
     "Priority",
     "Type",
     "Resolution",
+    "Components",
+    "FixedVersions",
+    "AffectedVersions",
     "ExternalSystemLinks",
     "ExternalKeys",
     "ExternalTickets",
@@ -40,10 +44,15 @@ _PICKED: Final = {
     "Type": "type",
     "Resolution": "resolution",
 }
+_SEVERAL: Final = {
+    "Components": PickedAs.COMPONENT,
+    "FixedVersions": PickedAs.FIXED_VERSION,
+    "AffectedVersions": PickedAs.AFFECTED_VERSION,
+}
 
 
 def incident(request: HttpRequest, row: Incident, **expanded: Any) -> dict[str, Any]:
-    """Return an incident; its `external_tickets` are prefetched."""
+    """Return an incident; its `external_tickets` and `picks` are prefetched."""
     links = [ticket.link_id for ticket in row.external_tickets.all() if ticket.link_id]
     return {
         "Id": row.pk,
@@ -55,9 +64,10 @@ def incident(request: HttpRequest, row: Incident, **expanded: Any) -> dict[str, 
         "StatusId": row.status_id,
         "TypeId": row.type_id,
         "ResolutionId": row.resolution_id,
-        "AffectedVersionIds": None,
-        "FixedVersionIds": None,
-        "ComponentIds": None,
+        **{
+            name: [pick.item_id for pick in row.picks.all() if pick.picked_as == picked_as] or None
+            for name, (picked_as, _) in PICKS.items()
+        },
         "ExternalSystemLinkIds": links or None,
         "CreatedAt": row.created_at,
         "LastUpdatedAt": row.updated_at,
@@ -111,6 +121,13 @@ def incidents(request: Request, rows: Sequence[Incident]) -> list[dict[str, Any]
     if "Project" in expands:
         found["Project"] = expanding.projects_of(request, rows)
     found.update(picked(rows, {name: _PICKED[name] for name in _PICKED if name in expands}, item))
+    for name in expands & _SEVERAL.keys():
+        found[name] = {
+            row.pk: collection(
+                pick.item for pick in row.picks.all() if pick.picked_as == _SEVERAL[name]
+            )
+            for row in rows
+        }
     if expands & {"Comments", "LastComment"}:
         comments = expanding.many(
             lookup.comments(lookup.actor(request)).order_by("created_at", "pk"),

@@ -12,7 +12,7 @@ from tickets import incidents, numbering
 from tickets.api import collection, lookup
 from tickets.api.incidents import bodies
 from tickets.api.incidents.serializers import IncidentChange, IncidentWrite
-from tickets.api.picklists import choose
+from tickets.api.picklists import choose, pick
 from tickets.models import Incident, Picklist
 
 if TYPE_CHECKING:
@@ -73,9 +73,10 @@ class Incidents(kit.ResourceView):
         project = lookup.require(lookup.projects(self.actor), given["ProjectId"], "project")
         row = Incident(account=self.actor.account, project=project)
         _fill(self.actor, row, given)
+        picks = pick(project.pk, given)
         try:
             with transaction.atomic():
-                incidents.create(row, self.actor.user.pk)
+                incidents.create(row, self.actor.user.pk, picks=picks)
                 _comment(self.actor, row, given)
         except numbering.ProjectGone as error:
             raise kit.Refused(str(error)) from None
@@ -115,7 +116,8 @@ class IncidentById(kit.ResourceView):
                 raise kit.Refused("An incident stays in its project.")
             _fill(self.actor, row, given)
             wanted = {name: getattr(row, name) for name in _COLUMNS}
-            incidents.change(row.pk, self.actor.user.pk, wanted)
+            picks = pick(row.project_id, given)
+            incidents.change(row.pk, self.actor.user.pk, wanted, picks)
             _comment(self.actor, row, given)
 
 

@@ -19,6 +19,7 @@ from tickets.api.incidents.incidents import IncidentById, IncidentComments, Inci
 from tickets.api.incidents.serializers import IncidentChange, IncidentWrite, LinkedIncident
 
 _NOTHING: Final = {"type": "null"}
+_IDS_OR_NULL: Final = {"anyOf": [kit.array_of(kit.GUID), _NOTHING]}
 
 kit.component(
     "Incident",
@@ -33,10 +34,10 @@ kit.component(
             "StatusId": kit.NULLABLE_GUID,
             "TypeId": kit.NULLABLE_GUID,
             "ResolutionId": kit.NULLABLE_GUID,
-            "AffectedVersionIds": _NOTHING,
-            "FixedVersionIds": _NOTHING,
-            "ComponentIds": _NOTHING,
-            "ExternalSystemLinkIds": {"anyOf": [kit.array_of(kit.GUID), _NOTHING]},
+            "AffectedVersionIds": _IDS_OR_NULL,
+            "FixedVersionIds": _IDS_OR_NULL,
+            "ComponentIds": _IDS_OR_NULL,
+            "ExternalSystemLinkIds": _IDS_OR_NULL,
             "CreatedAt": kit.MOMENT,
             "LastUpdatedAt": kit.MOMENT,
             "CreatedById": TEXT_OR_NULL,
@@ -60,6 +61,9 @@ kit.component(
             "Priority": or_null("PicklistItem"),
             "Type": or_null("PicklistItem"),
             "Resolution": or_null("PicklistItem"),
+            "Components": kit.ref("PicklistCollection"),
+            "FixedVersions": kit.ref("PicklistCollection"),
+            "AffectedVersions": kit.ref("PicklistCollection"),
             "ExternalSystemLinks": kit.array_of(kit.ref("ExternalSystemLink")),
             "ExternalKeys": {**TEXT_OR_NULL, "description": "The keys of its tickets."},
             "ExternalTickets": kit.array_of(kit.ref("ExternalTicket")),

@@ -9,6 +9,14 @@ from rest_framework import serializers
 from tickets.api.serializers import GuidField, guid, text
 
 _LONG: Final = 100_000
+#: Versions, or components, of one incident.
+_MOST_PICKS: Final = 100
+
+
+def _ids() -> serializers.ListField:
+    return serializers.ListField(
+        child=GuidField(allow_null=True), required=False, allow_null=True, max_length=_MOST_PICKS
+    )
 
 
 class CommentWrite(serializers.Serializer[Any]):
@@ -29,6 +37,9 @@ class IncidentWrite(serializers.Serializer[Any]):
     StatusId = guid()
     TypeId = guid()
     ResolutionId = guid()
+    AffectedVersionIds = _ids()
+    FixedVersionIds = _ids()
+    ComponentIds = _ids()
     Comments = serializers.ListField(
         child=CommentWrite(), required=False, allow_null=True, max_length=1000
     )
