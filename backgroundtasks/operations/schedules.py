@@ -25,7 +25,7 @@ from backgroundtasks.operations.submit import (
 from backgroundtasks.states import HELD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -98,6 +98,7 @@ def edit_schedule(
     merge: bool = False,
     labels: Mapping[str, str] | None = None,
     active: bool | None = None,
+    retime: Callable[[Schedule], Mapping[str, Any]] | None = None,
     **timing: Any,
 ) -> Schedule:
     """
@@ -111,6 +112,8 @@ def edit_schedule(
         merge: Those parameters that change; None takes one away.
         labels: All of them.
         active: Let it fire, or pause it.
+        retime: Returns fields of `Timing`, for who changes a part of one: it is given the
+            schedule as it is at that moment. May raise what it likes; nothing is changed then.
         **timing: Fields of `Timing`; here None is a value.
 
     Raises:
@@ -135,6 +138,8 @@ def edit_schedule(
             resource = handler.resource(validated)
             task.parameters = handler.stored(validated)
             task.resource = None if resource is None else asdict(resource)
+        if retime is not None:
+            timing = {**timing, **retime(schedule)}
         _retime(schedule, timing, active=active)
         _edited(schedule)
         task.save()

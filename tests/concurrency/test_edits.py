@@ -16,6 +16,7 @@ from tests.support.arcgis import TASKS, Script, made
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+ROUNDS = 5
 EDITS: list[dict[str, Any]] = [
     {"title": "renamed"},
     {"hour": "5"},
@@ -61,6 +62,24 @@ def test_edits_at_one_moment_all_count() -> None:
     assert (task["maxOccurrences"], task["endDate"]) == (7, 4_102_444_800_000)
     assert task["parameters"]["description"] == "by the third"
     assert secrets.unseal(Task.objects.get().parameters)["passcode"] == "another-one"
+
+
+def test_edits_of_single_cron_fields_at_one_moment_all_count() -> None:
+    script = Script()
+    # Tried against an edit that completes the fields with what it read before its lock: cron fields
+    # were lost in three of three executions, on both databases.
+    for number in range(ROUNDS):
+        task_id = made(script)
+        fields = {"minute": str(number), "hour": "5", "month": "3", "dayOfMonth": "7"}
+
+        def editing(name: str, value: str, path: str = task_id) -> Callable[[], Any]:
+            return lambda: Script(script.user).post(f"{TASKS}/{path}/update", **{name: value})
+
+        said = at_once([editing(name, value) for name, value in fields.items()])
+
+        assert [one["success"] for one in said] == [True] * len(fields)
+        shown = script.get(f"{TASKS}/{task_id}")["cronSchedule"]
+        assert {name: shown[name] for name in fields} == fields
 
 
 def test_several_first_starts_at_one_moment_make_each_system_task_once(settings: Any) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from backgroundtasks.api.arcgis.parameters import Given
     from backgroundtasks.models import Schedule
 
 #: What the vendor's users find in the list of types, before all others.
@@ -208,9 +210,6 @@ def _update(call: Call) -> Done:
     active = given.word("isActive").lower()
     if active and active not in _TRUTH:
         raise invalid("isActive: true or false.")
-    times = timing(given, schedule)
-    # A form sends all of them; the same ones are no wish to begin anew.
-    times = {name: value for name, value in times.items() if getattr(schedule, name) != value}
     operations.edit_schedule(
         call.actor,
         schedule.pk,
@@ -218,9 +217,16 @@ def _update(call: Call) -> Done:
         parameters=_parameters(call),
         merge=True,
         active=_TRUTH.get(active),
-        **times,
+        # Of the cron fields one may be sent: the others are those of that moment.
+        retime=partial(_other_times, given),
     )
     return _done(schedule.pk.hex, call.path)
+
+
+def _other_times(given: Given, schedule: Schedule) -> dict[str, Any]:
+    """Return the times that differ: a form sends all of them, and the same are no wish to begin anew."""
+    times = timing(given, schedule)
+    return {name: value for name, value in times.items() if getattr(schedule, name) != value}
 
 
 def _enable(call: Call) -> Done:
