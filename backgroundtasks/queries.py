@@ -240,6 +240,18 @@ def get_schedule(actor: Actor, task_id: UUID) -> Schedule:
     return schedule
 
 
+def is_scheduled(task_id: UUID) -> bool:
+    """Return whether a task has a schedule, whatever its state."""
+    return Schedule.objects.filter(pk=task_id).exists()
+
+
+def scheduled_values(task_type: str, parameter: str) -> set[Any]:
+    """Return what a parameter is in the tasks of a type that have a schedule, of all accounts."""
+    schedules = Schedule.objects.filter(task__task_type=task_type)
+    values = schedules.values_list(f"task__parameters__{parameter}", flat=True)
+    return {value for value in values if value is not None}
+
+
 def editions_of(schedule: Schedule) -> list[tuple[datetime, Schedule]]:
     """
     Return what a visible schedule was before each edit: `(until, schedule)`, oldest first.

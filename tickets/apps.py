@@ -11,11 +11,12 @@ class TicketsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Tell the search index what there is to be found, and the rotation of keys what is sealed."""
+        """Tell the core and the search index what is ours: documents, sealed columns, leftovers."""
         # Here, not above: models may only be imported once the apps are loaded.
-        from backgroundtasks.handlers import secrets  # noqa: PLC0415
-        from tickets import documents  # noqa: PLC0415
+        from backgroundtasks.handlers import leftovers, secrets  # noqa: PLC0415
+        from tickets import documents, uploads  # noqa: PLC0415
         from tickets.models import ExternalSystem  # noqa: PLC0415
 
         documents.register()
         secrets.register_column(ExternalSystem, "credentials")
+        leftovers.register("files", uploads.remove_leftovers)

@@ -2,9 +2,10 @@
 Files of an account in the file store: each in a folder of its kind and of its account.
 
 Uploaded results are deleted when their import has ended, well or not; an import that will be tried
-again keeps them. A selection is deleted when the action on it has ended well. What was left behind
-all the same (a machine that died) is removed by `sweep` after `conf.ABANDONED_AFTER`, an export
-after `conf.EXPORTS_KEPT`.
+again keeps them. A selection is deleted when the action on it has ended well; one of an action that
+is scheduled, when its schedule is gone or has another one. What was left behind all the same (a
+machine that died) is removed after `conf.ABANDONED_AFTER`, an export after `conf.EXPORTS_KEPT`: by
+the installation's cleaner, and in an account by its next import or action.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from django.core.files.storage import storages
 
-from backgroundtasks import clock
+from backgroundtasks import clock, queries
 from tickets import conf
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterator
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from django.core.files import File
@@ -30,6 +32,8 @@ RESULTS: Final = "results"
 SELECTIONS: Final = "selections"
 EXPORTS: Final = "exports"
 
+#: The task type and its parameter that name a selection.
+_SELECTED: Final = ("bulkaction", "selectionFile")
 _NAME: Final = re.compile(r"([a-z]+)/([0-9a-f]{32})/[0-9a-f]{32}")
 
 
@@ -81,19 +85,25 @@ def delete(name: str) -> None:
 def sweep(account_id: UUID) -> int:
     """Remove the account's files that nobody will come back for; return how many."""
     return sum(
-        _remove_older(folder(account_id, kind), clock.now() - age)
-        for kind, age in (
-            (RESULTS, conf.ABANDONED_AFTER),
-            (SELECTIONS, conf.ABANDONED_AFTER),
-            (EXPORTS, conf.EXPORTS_KEPT),
-        )
+        _remove_older(folder(account_id, kind), clock.now() - age) for kind, age in _ages().items()
     )
+
+
+def remove_leftovers() -> Iterator[int]:
+    """Remove such files of all accounts, also of those that are gone; yield how many, by folder."""
+    for kind, age in _ages().items():
+        try:
+            owners = store().listdir(kind)[0]
+        except FileNotFoundError:
+            continue
+        for owner in owners:
+            yield _remove_older(f"{kind}/{owner}", clock.now() - age)
 
 
 def remove_all(account_id: UUID, before: datetime) -> None:
     """Remove every file that the account had at a moment."""
     for kind in (RESULTS, SELECTIONS, EXPORTS):
-        _remove_older(folder(account_id, kind), before)
+        _remove_older(folder(account_id, kind), before, needed=False)
 
 
 def folder(account_id: UUID, kind: str) -> str:
@@ -101,16 +111,39 @@ def folder(account_id: UUID, kind: str) -> str:
     return f"{kind}/{account_id.hex}"
 
 
-def _remove_older(where: str, oldest: datetime) -> int:
-    """Remove a folder's files that are older."""
-    removed = 0
+def _ages() -> dict[str, timedelta]:
+    """Return how old files of each kind become."""
+    return {
+        RESULTS: conf.ABANDONED_AFTER,
+        SELECTIONS: conf.ABANDONED_AFTER,
+        EXPORTS: conf.EXPORTS_KEPT,
+    }
+
+
+def _remove_older(where: str, oldest: datetime, *, needed: bool = True) -> int:
+    """
+    Remove a folder's files that are older.
+
+    Args:
+        where: The folder.
+        oldest: What is older goes.
+        needed: Keep what a schedule needs.
+    """
     try:
-        names = store().listdir(where)[1]
+        names = [f"{where}/{name}" for name in store().listdir(where)[1]]
     except FileNotFoundError:
         return 0
-    for name in names:
-        with contextlib.suppress(FileNotFoundError):
-            if store().get_modified_time(f"{where}/{name}") < oldest:
-                store().delete(f"{where}/{name}")
-                removed += 1
-    return removed
+    old = [name for name in names if _is_older(name, oldest)]
+    if needed and old and where.startswith(f"{SELECTIONS}/"):
+        kept = queries.scheduled_values(*_SELECTED)
+        old = [name for name in old if name not in kept]
+    for name in old:
+        delete(name)
+    return len(old)
+
+
+def _is_older(name: str, oldest: datetime) -> bool:
+    try:
+        return bool(store().get_modified_time(name) < oldest)
+    except FileNotFoundError:
+        return False

@@ -122,8 +122,9 @@ def edit_schedule(
         ParametersInvalid, LabelsInvalid, ScheduleInvalid: nothing was changed.
         SubmissionRefused, SubmissionFailed: the handler's own check refused.
     """
+    replaced: dict[str, Any] = {}
     if parameters is not None:
-        _check_parameters(actor, task_id, parameters, merge=merge)
+        replaced = _check_parameters(actor, task_id, parameters, merge=merge)
     with transaction.atomic():
         schedule = _locked(actor, task_id, "edit its schedule")
         editions.keep(schedule)
@@ -135,6 +136,11 @@ def edit_schedule(
         if parameters is not None:
             handler = registry.get(task.task_type)
             validated = handler.validated(_asked_for(task, parameters, merge=merge))
+            validated = {
+                name: value
+                for name, value in {**validated, **replaced}.items()
+                if value is not None or name not in replaced
+            }
             resource = handler.resource(validated)
             task.parameters = handler.stored(validated)
             task.resource = None if resource is None else asdict(resource)
@@ -149,12 +155,24 @@ def edit_schedule(
 
 def _check_parameters(
     actor: Actor, task_id: UUID, parameters: dict[str, Any], *, merge: bool
-) -> None:
-    """Ask the handler, outside of any transaction of ours, as before a submission."""
+) -> dict[str, Any]:
+    """
+    Ask the handler, outside of any transaction of ours, as before a submission.
+
+    Returns:
+        What its check put in the place of parameters; None for one that it took out.
+    """
     task = queries.get_schedule(actor, task_id).task
     require_control(actor, task.task_type, "edit its schedule")
     handler = registry.get(task.task_type)
-    handler.check_submission(actor, handler.validated(_asked_for(task, parameters, merge=merge)))
+    asked = handler.validated(_asked_for(task, parameters, merge=merge))
+    checked = dict(asked)
+    handler.check_submission(actor, checked)
+    return {
+        name: checked.get(name)
+        for name in asked.keys() | checked.keys()
+        if checked.get(name) != asked.get(name)
+    }
 
 
 def _asked_for(task: Task, parameters: dict[str, Any], *, merge: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from rest_framework import serializers
 
+from backgroundtasks import queries
 from backgroundtasks.exceptions import SubmissionRefused
 from backgroundtasks.handlers import (
     Actor,
@@ -169,9 +170,11 @@ class BulkAction(TaskHandler):
             # Kept before the selection goes: an attempt that dies in between is not lost.
             context.remember(outcome=_act(context, parameters))
         result, problems = context.memory["outcome"]
-        for name in (parameters.get("selectionFile"), *map(context.memory.get, ("file", "plan"))):
-            if name is not None:
-                uploads.delete(name)
+        used = [context.memory.get("file"), context.memory.get("plan")]
+        if not queries.is_scheduled(context.task_id):
+            used.append(parameters.get("selectionFile"))
+        for name in filter(None, used):
+            uploads.delete(name)
         uploads.sweep(context.account_id)
         return Outcome(result, warnings=problems)
 

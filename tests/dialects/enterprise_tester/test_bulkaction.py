@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 
-from backgroundtasks import clock
+from backgroundtasks import clock, operations
 from backgroundtasks.handlers.testing import perform
-from backgroundtasks.models import Task, TaskStatus
+from backgroundtasks.maintenance.handlers.clean_gp_jobs import CleanGPJobs
+from backgroundtasks.models import Schedule, Task, TaskStatus
 from backgroundtasks.states import State
 from indexing import documents
 from tests.support import factories
+from tests.support.drained import drain
+from tests.support.factories import AccountFactory
 from tests.support.http import Caller
 from tests.support.projects import AutomatedTestFactory, PackageFactory, ProjectFactory
 from tests.support.uploads import file_store, files_in
@@ -47,10 +53,84 @@ def package(project: Project) -> ExecutionPackage:
     return PackageFactory.create(project=project)
 
 
+def age_files(store: Path) -> None:
+    """Let every file be older than any is kept."""
+    age = (clock.now() - max(conf.EXPORTS_KEPT, conf.ABANDONED_AFTER)).timestamp() - 1
+    for file in files_in(store):
+        os.utime(file, (age, age))
+
+
 def sent(caller: Caller, status: int, **parameters: Any) -> Any:
     answer = caller.post("/api/backgroundtasks", {"Type": "BulkAction", "Parameters": parameters})
     assert answer.status_code == status, answer.content
     return answer.json()
+
+
+class TestOfASchedule:
+    """A long selection lives as long as the schedule that fires again and again."""
+
+    @pytest.fixture
+    def many(self, project: Project) -> list[dict[str, str]]:
+        tests = AutomatedTestFactory.create_batch(501, project=project)
+        return [{"Id": str(test.pk), "Type": "AutomatedTest"} for test in tests]
+
+    @pytest.fixture
+    def schedule(self, caller: Caller, many: list[dict[str, str]]) -> Schedule:
+        return operations.create_schedule(
+            caller.actor,
+            "bulkaction",
+            {"commandName": "CsvExport", "selections": many},
+            operations.Timing("0 0 0 * * ?"),
+        )
+
+    def test_is_there_at_the_second_time(self, caller: Caller, schedule: Schedule) -> None:
+        for _ in range(2):
+            operations.run_schedule_now(caller.actor, schedule.pk)
+            drain()
+
+        ended = [(run.state, run.result["values"]["Done"]) for run in TaskStatus.objects.all()]
+        assert ended == [(State.SUCCEEDED, 501)] * 2
+
+    def test_is_kept_by_the_cleaner_for_as_long_as_the_schedule_is_there(
+        self, caller: Caller, schedule: Schedule, file_store: Path
+    ) -> None:
+        age_files(file_store)
+
+        perform(CleanGPJobs, {})
+        uploads.sweep(caller.actor.account.pk)
+        assert len(files_in(file_store)) == 1
+
+        operations.delete_schedule(caller.actor, schedule.pk)
+        perform(CleanGPJobs, {})
+        assert not files_in(file_store)
+
+    def test_that_is_edited_is_kept_in_a_file_again(
+        self, caller: Caller, schedule: Schedule, many: list[dict[str, str]], file_store: Path
+    ) -> None:
+        before = schedule.task.parameters["selectionFile"]
+
+        operations.edit_schedule(
+            caller.actor,
+            schedule.pk,
+            parameters={"commandName": "BulkDelete", "selections": many},
+        )
+
+        parameters = Task.objects.get().parameters
+        assert parameters.keys() == {"commandName", "selectionFile"}
+        assert parameters["selectionFile"] != before
+        assert (file_store / parameters["selectionFile"]).read_text().count("\n") == 501
+
+    def test_stays_when_something_else_of_it_is_edited(
+        self, caller: Caller, schedule: Schedule
+    ) -> None:
+        before = schedule.task.parameters["selectionFile"]
+
+        operations.edit_schedule(
+            caller.actor, schedule.pk, parameters={"commandName": "BulkDelete"}, merge=True
+        )
+
+        parameters = Task.objects.get().parameters
+        assert parameters == {"commandName": "BulkDelete", "selectionFile": before}
 
 
 class TestStart:
@@ -370,6 +450,42 @@ class TestExportFile:
 
         assert caller.get(file).status_code == 404
         assert not files_in(file_store)
+
+    def test_and_an_abandoned_selection_go_with_the_cleaner(
+        self, caller: Caller, file: str, file_store: Path
+    ) -> None:
+        gone = AccountFactory.build(name="Gone").pk
+        names = [
+            uploads.new_name(account_id, uploads.SELECTIONS)
+            for account_id in (caller.actor.account.pk, gone)
+        ]
+        for name in names:
+            uploads.save(name, ContentFile(b"AutomatedTest 0\n"))
+        age_files(file_store)
+        uploads.save(uploads.new_name(gone, uploads.SELECTIONS), ContentFile(b"young"))
+
+        run = perform(CleanGPJobs, {})
+
+        assert (run.result, run.warnings) == ({"runs": 0, "files": 3}, [])
+        [left] = files_in(file_store)
+        assert left.read_bytes() == b"young"
+
+    def test_a_file_store_that_is_away_is_told_and_keeps_nothing_else_from_being_cleaned(
+        self, caller: Caller, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: Any) -> Any:
+            raise OSError(errno.ESTALE, "Stale file handle", "/store")
+
+        monkeypatch.setattr(FileSystemStorage, "listdir", away)
+        old = factories.run(State.SUCCEEDED, expires_at=clock.now() - timedelta(days=1))
+
+        run = perform(CleanGPJobs, {})
+
+        assert (run.result, run.warnings) == (
+            {"runs": 1, "files": 0},
+            ["files: Stale file handle."],
+        )
+        assert not TaskStatus.objects.filter(pk=old.pk).exists()
 
     def test_is_swept_with_the_next_one(self, caller: Caller, file: str, file_store: Path) -> None:
         [stored] = files_in(file_store)

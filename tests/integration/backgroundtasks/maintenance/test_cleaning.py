@@ -123,7 +123,7 @@ class TestCleanGPJobs:
 
         run = perform(CleanGPJobs, {})
 
-        assert run.result == {"runs": 250}
+        assert run.result["runs"] == 250
         assert run.progress == (250, 250, "GP Jobs have been cleaned.")
         assert set(TaskStatus.objects.values_list("pk", flat=True)) == kept
         assert not Message.objects.exists()
