@@ -12,7 +12,7 @@ from collections import Counter
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -23,7 +23,6 @@ from django.db.models.functions import Now
 from backgroundtasks import clock, conf, exceptions
 from backgroundtasks.handlers import Actor, permissions, registry
 from backgroundtasks.handlers.actor import actor_of as actor_of  # noqa: PLC0414 - part of the surface
-from backgroundtasks.lifecycle import store
 from backgroundtasks.models import (
     Account,
     Attempt,
@@ -271,15 +270,6 @@ def _as_it_was(schedule: Schedule, values: dict[str, Any]) -> Schedule:
         at = values[name]
         setattr(was, name, at and datetime.fromisoformat(at))
     return was
-
-
-def read_rows(sql: str, values: Sequence[Any]) -> list[Any]:
-    """
-    Return the rows of a query that was made here and is asked again and again.
-
-    PostgreSQL keeps its plan for each connection.
-    """
-    return cast("list[Any]", store().read(sql, values))
 
 
 def unfinished(column: str) -> Exists:

@@ -19,6 +19,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models import Window as Numbered
 from django.db.models.functions import RowNumber
 
+from backgroundtasks import kept
 from indexing import backends, rows
 from indexing.models import Document, Relationship
 from indexing.rows import (
@@ -130,7 +131,7 @@ def relate(
     """
     Add relationships of an entity that is in the index; those that are there already stay.
 
-    What `index` would find, too, in one statement however many the entity has.
+    What `index` would find, too, in one statement each, however many the entity has.
 
     Args:
         what: The entity's model or entity type.
@@ -141,17 +142,15 @@ def relate(
     Raises:
         ValueError: the source declares no such relationship.
     """
-    declared = {each.type for each in get(what).relationships}
-    related = list(others)
-    if unknown := {kind for kind, _ in related} - declared:
-        raise ValueError(unknown)
-    account, entity = _stored(account_id), _stored(entity_id)
-    backends.current().relate([(account, kind, entity, _stored(other)) for kind, other in related])
-
-
-def _stored(identity: UUID) -> Any:
-    """Return an id as this database's driver takes it."""
-    return Relationship._meta.get_field("source_id").get_db_prep_value(identity, connection)  # noqa: SLF001 - documented API
+    declared = get(what).relationships
+    for kind, other in others:
+        if not any(each.type == kind for each in declared):
+            raise ValueError(kind)
+        kept.insert(
+            Relationship(
+                account_id=account_id, type=kind, source_id=entity_id, destination_id=other
+            )
+        )
 
 
 def index_batches(what: type[Model] | str, **lookup: Any) -> Iterator[int]:

@@ -75,7 +75,8 @@ def ask_all(
     begun = time.monotonic()
     asked: list[Future[T] | Answer[T]] = [_begin(link, question, seconds) for link in links]
     waiting = [one for one in asked if isinstance(one, Future)]
-    wait(waiting, timeout=max(0.0, seconds - (time.monotonic() - begun)))
+    if waiting:
+        wait(waiting, timeout=max(0.0, seconds - (time.monotonic() - begun)))
     return [
         one if isinstance(one, Answer) else _answer(link, one, seconds)
         for link, one in zip(links, asked, strict=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import NoReverseMatch, reverse
 
+from backgroundtasks import kept
 from tickets import conf, connections, trackers
 from tickets.models import Backlink
 
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
     from tickets.models import ExternalTicket
 
 _LONGEST_TITLE: Final = 255
+#: What asking the tracker changes.
+_OUTCOME: Final = ("state", "reference", "problem", "updated_at")
 
 
-def want(
+def wish(
     ticket: ExternalTicket, route: str, parts: Mapping[str, Any], *, title: str, task_id: UUID
 ) -> Backlink | None:
     """
-    Note that a ticket is to lead back to a resource of ours; once, however often it is asked.
+    Return that a ticket is to lead back to a resource of ours; `keep` stores it.
 
     Args:
         ticket: In its tracker.
@@ -42,23 +45,34 @@ def want(
     url = _url(route, parts)
     if not url:
         return None
-    row = Backlink(
+    return Backlink(
         ticket=ticket,
         global_id=f"task-center:{route}:{[*parts.values()][-1]}",
         url=url,
         title=title[:_LONGEST_TITLE],
         made_by=task_id,
     )
-    Backlink.objects.bulk_create([row], ignore_conflicts=True)
-    return Backlink.objects.get(ticket=ticket, global_id=row.global_id)
+
+
+def keep(row: Backlink) -> Backlink:
+    """
+    Store a wish once, however often it is asked, or how it was met; return the row that is stored.
+
+    One that is stored already stays as it is, unless the tracker was asked since.
+    """
+    if row.state != Backlink.State.WANTED:
+        kept.insert(row, unique=("ticket", "global_id"), update=_OUTCOME)
+    elif not kept.insert(row):
+        return Backlink.objects.get(ticket=row.ticket_id, global_id=row.global_id)
+    return row
 
 
 def make(row: Backlink, ticket: ExternalTicket) -> str:
     """
-    Let the ticket in its tracker lead back, unless it does.
+    Let the ticket in its tracker lead back, unless it does; the row notes how that went.
 
     Args:
-        row: What `want` returned.
+        row: What `keep` returned.
         ticket: The row's, with its link and that one's external system and project.
 
     Returns:
@@ -69,8 +83,24 @@ def make(row: Backlink, ticket: ExternalTicket) -> str:
     """
     if row.state == Backlink.State.MADE:
         return ""
+    try:
+        ask(row, ticket)
+    finally:
+        row.save(update_fields=_OUTCOME)
+    return row.problem
+
+
+def ask(row: Backlink, ticket: ExternalTicket) -> None:
+    """
+    Let the ticket in its tracker lead back, and put into the row how that went; it is not stored.
+
+    Raises:
+        TrackerError: a temporary one; it is to be tried again.
+    """
+    row.state = Backlink.State.FAILED
     if ticket.link is None or ticket.ticket_id is None:
-        return _noted(row, "The ticket's tracker is not linked with the project any more.")
+        row.problem = "The ticket's tracker is not linked with the project any more."
+        return
     link = trackers.Backlink(
         global_id=row.global_id,
         url=row.url,
@@ -80,18 +110,12 @@ def make(row: Backlink, ticket: ExternalTicket) -> str:
     try:
         reference = connections.tracker_of(ticket.link).backlink(ticket.ticket_id, link)
     except trackers.errors.TrackerError as error:
-        if not error.temporary:
-            return _noted(row, str(error))
-        _noted(row, str(error), Backlink.State.WANTED)
-        raise
-    row.reference = reference[:255]
-    return _noted(row, "", Backlink.State.MADE)
-
-
-def _noted(row: Backlink, problem: str, state: Backlink.State = Backlink.State.FAILED) -> str:
-    row.state, row.problem = state, problem
-    row.save(update_fields=["state", "reference", "problem", "updated_at"])
-    return problem
+        row.problem = str(error)
+        if error.temporary:
+            row.state = Backlink.State.WANTED
+            raise
+    else:
+        row.state, row.reference, row.problem = Backlink.State.MADE, reference[:255], ""
 
 
 def _url(route: str, parts: Mapping[str, Any]) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, transaction
 
-from backgroundtasks import clock
+from backgroundtasks import clock, kept
 from indexing import documents
 from tickets import asking, incidents, numbering, picklists, trackers, visibility
 from tickets.models import (
@@ -60,11 +60,13 @@ class Found:
 
 def usable_links(account_id: UUID, project_id: UUID) -> list[ExternalSystemLink]:
     """Return the defect trackers of a project that are switched on; none of a hidden one."""
-    return list(
-        _links(account_id)
-        .filter(project=project_id, enabled=True, external_system__enabled=True)
-        .order_by("name", "pk")
-    )
+    return _usable_links(account_id, project_id)
+
+
+@kept.query
+def _usable_links(account: UUID, project: UUID) -> QuerySet[ExternalSystemLink]:
+    links = _links(account).filter(project=project, enabled=True, external_system__enabled=True)
+    return links.order_by("name", "pk")
 
 
 def links_of(system: ExternalSystem) -> list[ExternalSystemLink]:
@@ -80,12 +82,17 @@ def usable_link(account_id: UUID, link_id: UUID) -> ExternalSystemLink:
     Raises:
         LinkRefused: the account has none of this id, or it is switched off.
     """
-    link = _links(account_id).filter(pk=link_id).first()
+    link = _link_of_id.first(account_id, link_id)
     if link is None:
         raise LinkRefused(f"The external system link {link_id} does not exist.")
     if not (link.enabled and link.external_system.enabled):
         raise LinkRefused(f"The external system link {link.name!r} is switched off.")
     return link
+
+
+@kept.query
+def _link_of_id(account: UUID, link: UUID) -> QuerySet[ExternalSystemLink]:
+    return _links(account).filter(pk=link)
 
 
 def find(links: Sequence[ExternalSystemLink], key: str, *, seconds: float) -> Found:
@@ -146,14 +153,14 @@ def shown(link: ExternalSystemLink, ticket_id: str, *, seconds: float = asking.P
     found = Found(link, ticket)
     ours = link.tracker_project
     elsewhere = ours and ticket.project and ticket.project.casefold() != ours.casefold()
-    if elsewhere and not _rows(found).exists():
+    if elsewhere and not _known(*_identity(found)):
         raise trackers.errors.TicketElsewhere(link.external_system.name, ticket_id, ours)
     return found
 
 
 def known(found: Found) -> ExternalTicket | None:
     """Return what an incident of the project is called in the tracker already; None for nothing."""
-    row: ExternalTicket | None = _rows(found).select_related("incident").first()
+    row = _known.first(*_identity(found))
     if row is None:
         return None
     if row.link_id is None:
@@ -169,19 +176,18 @@ def bring_together(found: Found, *, task_id: UUID, user_id: int | None) -> Exter
     """
     Return the incident's side of a ticket; the incident is made unless there is one.
 
-    Takes part in the caller's transaction, which whoever comes second in the project waits for.
+    Within a transaction, which whoever comes second in the project waits for.
 
     Raises:
         TicketRefused: the project is not there any more.
     """
-    with transaction.atomic():
-        row = known(found)
-        if row is not None:
-            return row
-        # One at a time in a project: the second finds what the first one made.
-        if not numbering.hold_project(found.link.project_id):
-            raise TicketRefused(f"The project {found.link.project_id} does not exist.")
-        return known(found) or _made(found, task_id=task_id, user_id=user_id)
+    row = known(found)
+    if row is not None:
+        return row
+    # One at a time in a project: the second finds what the first one made.
+    if not numbering.hold_project(found.link.project_id):
+        raise TicketRefused(f"The project {found.link.project_id} does not exist.")
+    return known(found) or _made(found, task_id=task_id, user_id=user_id)
 
 
 def adopt(row: ExternalTicket, ticket: trackers.Ticket) -> None:
@@ -317,9 +323,11 @@ def _links(account_id: UUID) -> QuerySet[ExternalSystemLink]:
     )
 
 
-def _rows(found: Found) -> Any:
-    return ExternalTicket.objects.filter(
-        external_system=found.link.external_system_id,
-        project=found.link.project_id,
-        ticket_id=found.ticket.id,
-    )
+@kept.query
+def _known(system: UUID, project: UUID, ticket_id: str) -> QuerySet[ExternalTicket]:
+    rows = ExternalTicket.objects.filter(external_system=system, project=project)
+    return rows.filter(ticket_id=ticket_id)
+
+
+def _identity(found: Found) -> tuple[UUID, UUID, str]:
+    return found.link.external_system_id, found.link.project_id, found.ticket.id

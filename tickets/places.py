@@ -7,10 +7,11 @@ All three are linked with incidents in one way, by hand and by tasks.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
+from backgroundtasks import kept
 from indexing import documents
 from tickets import visibility
 from tickets.models import (
@@ -19,7 +20,6 @@ from tickets.models import (
     AutomatedTestRun,
     Incident,
     IncidentLink,
-    Project,
     ResultNode,
     ResultNodeIncident,
     Stage,
@@ -44,24 +44,29 @@ class Place:
     #: For people: `step`, `result node`.
     word: str
     model: type[IncidentLink]
-    target: StepResult | AgileRunStep | ResultNode
+    target_id: UUID
     #: Of the run that it belongs to.
     run_id: UUID
-    project: Project
+    project_id: UUID
     #: For people, in a tracker: what failed.
     title: str
 
     @property
     def links(self) -> QuerySet[Any]:
         """The links of this place."""
-        return self.model._default_manager.filter(**{self.model.found_by: self.target.pk})  # noqa: SLF001 - Django's public name for it
+        return self.model._default_manager.filter(**{self.model.found_by: self.target_id})  # noqa: SLF001 - Django's public name for it
 
-    def link(self, incident: Incident, *, linked_by: UUID | None = None) -> tuple[Any, bool]:
+    def link(
+        self, incident_id: UUID, account_id: UUID, *, linked_by: UUID | None = None
+    ) -> tuple[Any, bool]:
         """
         Link an incident with this place, unless it is; the search index follows.
 
+        Within a transaction.
+
         Args:
-            incident: Of the place's project.
+            incident_id: Of an incident of the place's project.
+            account_id: Theirs.
             linked_by: The background run that does it.
 
         Returns:
@@ -70,19 +75,16 @@ class Place:
         Raises:
             PlaceGone: the place or the incident was removed meanwhile.
         """
-        values: dict[str, Any] = {self.model.found_by: self.target, "incident": incident}
-        if isinstance(self.target, ResultNode):
+        values = {f"{self.model.found_by}_id": self.target_id, "incident_id": incident_id}
+        if self.model is ResultNodeIncident:
             values["run_id"] = self.run_id
         made = self.model(**values, linked_by=linked_by)
-        with transaction.atomic():
-            if not (self._hold() and _hold(Incident.objects.filter(pk=incident.pk))):
-                raise PlaceGone
-            self.model._default_manager.bulk_create([made], ignore_conflicts=True)  # noqa: SLF001
-            link = self.links.get(incident=incident)
-            created = link.pk == made.pk
-            if created:
-                documents.relate(Incident, incident.pk, incident.account_id, self._related)
-        return link, created
+        if not (_HOLD[self.model](self._held_id) and _hold_incident(incident_id)):
+            raise PlaceGone
+        if not kept.insert(made):
+            return self.links.get(incident=incident_id), False
+        documents.relate(Incident, incident_id, account_id, self._related)
+        return made, True
 
     def unlink(self, incident_id: UUID) -> bool:
         """Remove a link; return whether there was one. The incident stays."""
@@ -95,64 +97,96 @@ class Place:
     @property
     def _related(self) -> list[tuple[str, UUID]]:
         """What the search index says an incident of this place is related to."""
-        if isinstance(self.target, ResultNode):
-            return [("AutomatedTestRun", self.run_id), ("ResultNode", self.target.pk)]
-        return [("AgileRun" if isinstance(self.target, AgileRunStep) else "ScriptRun", self.run_id)]
+        if self.model is ResultNodeIncident:
+            return [("AutomatedTestRun", self.run_id), ("ResultNode", self.target_id)]
+        name = "AgileRun" if self.model is AgileRunStepIncident else "ScriptRun"
+        return [(name, self.run_id)]
 
-    def _hold(self) -> bool:
-        """Keep the place from being removed until the transaction ends; return whether it is there."""
-        if isinstance(self.target, ResultNode):
-            # Nodes are removed after their run was discarded.
-            return _hold(AutomatedTestRun.objects.filter(pk=self.run_id, stage=Stage.SHOWN))
-        return _hold(type(self.target)._default_manager.filter(pk=self.target.pk))  # noqa: SLF001
+    @property
+    def _held_id(self) -> UUID:
+        """The id of what keeps the place from being removed: nodes go after their run was discarded."""
+        return self.run_id if self.model is ResultNodeIncident else self.target_id
 
 
-def _hold(rows: QuerySet[Any]) -> bool:
-    held = rows.select_for_update(no_key=True).values_list("pk", flat=True)
-    return held.first() is not None
+def _held(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Keep rows from being removed until the transaction ends."""
+    return rows.select_for_update(no_key=True).values_list("pk", flat=True)
+
+
+@kept.query
+def _hold_incident(incident: UUID) -> QuerySet[Any]:
+    return _held(Incident.objects.filter(pk=incident))
+
+
+@kept.query
+def _hold_step_result(step: UUID) -> QuerySet[Any]:
+    return _held(StepResult.objects.filter(pk=step))
+
+
+@kept.query
+def _hold_agile_step(step: UUID) -> QuerySet[Any]:
+    return _held(AgileRunStep.objects.filter(pk=step))
+
+
+@kept.query
+def _hold_run_of_node(run: UUID) -> QuerySet[Any]:
+    return _held(AutomatedTestRun.objects.filter(pk=run, stage=Stage.SHOWN))
+
+
+_HOLD: Final[dict[type[IncidentLink], kept.Query[[UUID], Any]]] = {
+    StepResultIncident: _hold_step_result,
+    AgileRunStepIncident: _hold_agile_step,
+    ResultNodeIncident: _hold_run_of_node,
+}
 
 
 def of_step_result(account_id: UUID, step_result_id: UUID) -> Place | None:
     """Return a step of a script's run; None for one that the account has not."""
-    step = (
-        StepResult.objects.filter(pk=step_result_id, run__account=account_id)
-        .exclude(run__assignment__script__project__in=visibility.hidden_projects())
-        .select_related("run__assignment__script__project")
-        .first()
-    )
-    if step is None:
+    row = _step_result.first(account_id, step_result_id)
+    if row is None:
         return None
-    script = step.run.assignment.script
-    title = f"Step {step.position + 1} of {script.name}"
-    return Place("step result", StepResultIncident, step, step.run_id, script.project, title)
+    run_id, project_id, position, name = row
+    title = f"Step {position + 1} of {name}"
+    return Place("step result", StepResultIncident, step_result_id, run_id, project_id, title)
+
+
+@kept.query
+def _step_result(account: UUID, step: UUID) -> QuerySet[Any, tuple[UUID, UUID, int, str]]:
+    script = "run__assignment__script"
+    rows = StepResult.objects.filter(pk=step, run__account=account)
+    shown = rows.exclude(**{f"{script}__project__in": visibility.hidden_projects()})
+    return shown.values_list("run_id", f"{script}__project_id", "position", f"{script}__name")
 
 
 def of_agile_step(account_id: UUID, run_id: UUID, step_id: UUID) -> Place | None:
     """Return a step of an agile run; None for one that the account has not."""
-    step = (
-        AgileRunStep.objects.filter(pk=step_id, run=run_id, run__account=account_id)
-        .exclude(run__project__in=visibility.hidden_projects())
-        .select_related("run__project")
-        .first()
-    )
-    if step is None:
+    row = _agile_step.first(account_id, run_id, step_id)
+    if row is None:
         return None
-    title = f"Step {step.position + 1} of {step.run.name}"
-    return Place("step", AgileRunStepIncident, step, run_id, step.run.project, title)
+    project_id, position, name = row
+    title = f"Step {position + 1} of {name}"
+    return Place("step", AgileRunStepIncident, step_id, run_id, project_id, title)
+
+
+@kept.query
+def _agile_step(account: UUID, run: UUID, step: UUID) -> QuerySet[Any, tuple[UUID, int, str]]:
+    rows = AgileRunStep.objects.filter(pk=step, run=run, run__account=account)
+    shown = rows.exclude(run__project__in=visibility.hidden_projects())
+    return shown.values_list("run__project_id", "position", "run__name")
 
 
 def of_node(account_id: UUID, run_id: UUID, node_id: UUID) -> Place | None:
     """Return a node of a run that is shown; None for one that the account has not."""
-    node = (
-        ResultNode.objects.filter(
-            pk=node_id, run=run_id, run__account=account_id, run__stage=Stage.SHOWN
-        )
-        .exclude(run__assignment__automated_test__project__in=visibility.hidden_projects())
-        .select_related("run__assignment__automated_test__project")
-        .defer("metadata", "parameters", "notes")
-        .first()
-    )
-    if node is None:
+    row = _node.first(account_id, run_id, node_id)
+    if row is None:
         return None
-    project = node.run.assignment.automated_test.project
-    return Place("result node", ResultNodeIncident, node, run_id, project, node.name)
+    project_id, name = row
+    return Place("result node", ResultNodeIncident, node_id, run_id, project_id, name)
+
+
+@kept.query
+def _node(account: UUID, run: UUID, node: UUID) -> QuerySet[Any, tuple[UUID, str]]:
+    test = "run__assignment__automated_test"
+    rows = ResultNode.objects.filter(pk=node, run=run, run__account=account, run__stage=Stage.SHOWN)
+    shown = rows.exclude(**{f"{test}__project__in": visibility.hidden_projects()})
+    return shown.values_list(f"{test}__project_id", "name")

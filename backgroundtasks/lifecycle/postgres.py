@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
-from django.db import ProgrammingError, connection
+from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connection, connections
 
 from backgroundtasks.lifecycle.rows import (
     BEGUN_STATES,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from uuid import UUID
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models import Model
 
     from backgroundtasks.lifecycle.rows import Finish, NewRun
@@ -162,7 +163,7 @@ def insert_many(chunks: Iterable[Sequence[NewRun]]) -> None:
 
     Within a transaction. The server stores one chunk while the next one is being made.
     """
-    driver = _driver()
+    driver = _driver(connections[DEFAULT_DB_ALIAS])
     with connection.wrap_database_errors, driver.pipeline():
         for runs in chunks:
             tasks = zip(*(run.task_row() for run in runs), strict=True)
@@ -223,7 +224,7 @@ def wake() -> None:
 
 
 def read(sql: str, values: Sequence[Any]) -> list[Any]:
-    """Return the rows of a query that is asked again and again, as the driver gives them."""
+    """Run a statement that is run again and again; return its rows as the driver gives them."""
     if connection.queries_logged or connection.execute_wrappers:
         return _plain(sql, values)
     try:
@@ -248,22 +249,24 @@ def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
     as much as running them. Poolers that cannot keep prepared statements are said to Django
     by DISABLE_SERVER_SIDE_CURSORS.
     """
-    with connection.wrap_database_errors, psycopg.Cursor(_driver()) as cursor:
+    # Looked up once: Django's `connection` looks for the thread's own at each use.
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.wrap_database_errors, psycopg.Cursor(_driver(database)) as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall()
 
 
-def _driver() -> psycopg.Connection[Any]:
+def _driver(database: BaseDatabaseWrapper) -> psycopg.Connection[Any]:
     """Return the driver's connection in Django's, set to prepare statements."""
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    driver: psycopg.Connection[Any] = connection.connection
-    if driver.prepare_threshold is None and not connection.settings_dict.get(
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    driver: psycopg.Connection[Any] = database.connection
+    if driver.prepare_threshold is None and not database.settings_dict.get(
         "DISABLE_SERVER_SIDE_CURSORS"
     ):
         # Django switches preparing off; its own cursors never prepare all the same.
         driver.prepare_threshold = _PREPARE_AFTER
-        with connection.wrap_database_errors:
+        with database.wrap_database_errors:
             driver.execute("SET plan_cache_mode = force_generic_plan")
     return driver
 

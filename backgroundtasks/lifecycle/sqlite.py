@@ -10,10 +10,12 @@ import json
 import sqlite3
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX
 
 from backgroundtasks import clock
 from backgroundtasks.lifecycle.rows import (
@@ -152,11 +154,30 @@ def lock(key: str) -> None:
 
 
 def read(sql: str, values: Sequence[Any]) -> list[Any]:
-    """Return the rows of a query that is asked again and again, as the driver gives them."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        rows: list[Any] = cursor.fetchall()
-    return rows
+    """
+    Run a statement that is run again and again; return its rows as the driver gives them.
+
+    Args:
+        sql: With the places that Django's cursors take: `%s`.
+        values: Theirs; UUIDs and moments as Python has them.
+    """
+    # Looked up once: Django's `connection` looks for the thread's own at each use.
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.queries_logged or database.execute_wrappers:
+        with database.cursor() as watched:
+            watched.execute(sql, _adapted(values))
+            return list(watched.fetchall())
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        cursor: sqlite3.Cursor = database.connection.execute(_with_marks(sql), _adapted(values))
+        return cursor.fetchall()
+
+
+@lru_cache(maxsize=1000)
+def _with_marks(sql: str) -> str:
+    """Return a statement of Django's with the places that the driver takes."""
+    return FORMAT_QMARK_REGEX.sub("?", sql).replace("%%", "%")
 
 
 def wake() -> None:

@@ -161,13 +161,14 @@ def _incident(link: ExternalSystemLink, incident_id: UUID) -> Incident:
 
 
 def _back(context: TaskContext, row: ExternalTicket) -> Backlink | None:
-    return backlinks.want(
+    wish = backlinks.wish(
         row,
         "incident",
         {"incident_id": row.incident_id},
         title=f"Incident {row.incident.number}: {row.incident.summary}",
         task_id=context.task_id,
     )
+    return None if wish is None else backlinks.keep(wish)
 
 
 def _known(row: ExternalTicket) -> str:

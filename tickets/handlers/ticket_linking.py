@@ -152,7 +152,8 @@ class LinkTicket(TicketHandler):
                 context.progress(1, 3, CREATING)
                 row, back = self._link(context, found, place, parameters)
             else:
-                back = self._back(context, row, place, parameters)
+                wish = self._wish(context, row, place, parameters)
+                back = None if wish is None else backlinks.keep(wish)
         except (SubmissionRefused, linking.TicketRefused) as refusal:
             raise TaskFailed(str(refusal)) from None
         except linking.TicketUndecided as error:
@@ -178,19 +179,22 @@ class LinkTicket(TicketHandler):
         with transaction.atomic():
             row = linking.bring_together(found, task_id=context.task_id, user_id=context.user_id)
             context.progress(2, 3, LINKING)
-            link, created = place.link(row.incident, linked_by=context.task_id)
+            link, created = place.link(row.incident_id, row.account_id, linked_by=context.task_id)
             if not created and link.linked_by != context.task_id:
                 raise linking.TicketRefused(_linked(row.key, place))
-            back = self._back(context, row, place, parameters)
-            if back is not None and asking.is_here(found.link):
+            back = self._wish(context, row, place, parameters)
+            if back is None:
+                return row, None
+            if asking.is_here(found.link):
                 # No other program is asked, so that is one transaction with the rest.
                 with suppress(trackers.errors.Temporary):
-                    backlinks.make(back, row)
-            if back is not None and back.state != Backlink.State.MADE:
+                    backlinks.ask(back, row)
+            back = backlinks.keep(back)
+            if back.state != Backlink.State.MADE:
                 context.remember(ticket=str(row.pk))
         return row, back
 
-    def _back(
+    def _wish(
         self,
         context: TaskContext,
         row: ExternalTicket,
@@ -198,7 +202,7 @@ class LinkTicket(TicketHandler):
         parameters: dict[str, Any],
     ) -> Backlink | None:
         parts = self.place_parts(parameters)
-        return backlinks.want(row, self.route, parts, title=place.title, task_id=context.task_id)
+        return backlinks.wish(row, self.route, parts, title=place.title, task_id=context.task_id)
 
     @classmethod
     def _place(cls, account_id: UUID, parameters: Mapping[str, Any]) -> Place:
@@ -214,9 +218,9 @@ class LinkTicket(TicketHandler):
     ) -> list[ExternalSystemLink]:
         link_id = parameters.get("ExternalSystemLinkId")
         if link_id is None:
-            return linking.usable_links(account_id, place.project.pk)
+            return linking.usable_links(account_id, place.project_id)
         link = linking.usable_link(account_id, link_id)
-        if link.project_id != place.project.pk:
+        if link.project_id != place.project_id:
             raise linking.LinkRefused(f"The external system link {link_id} is another project's.")
         return [link]
 

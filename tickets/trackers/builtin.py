@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.urls import NoReverseMatch, reverse
 
-from backgroundtasks import clock
+from backgroundtasks import clock, kept
 from tickets.models import (
     BuiltinBacklink,
     BuiltinComment,
@@ -21,13 +22,15 @@ from tickets.trackers import errors
 from tickets.trackers.protocol import Capability, Category, Check, Finding, Page, Ticket, Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
     from django.db.models import QuerySet
 
     from tickets.trackers.protocol import Backlink, Change, Connection, Draft
+
+    _Found = kept.Query[[UUID, str, int], tuple[Any, ...]]
 
 _PROJECT: Final = re.compile(r"[A-Z][A-Z0-9_]{0,19}")
 _KEY: Final = re.compile(r"(?:([A-Z][A-Z0-9_]{0,19})-)?([0-9]{1,9})")
@@ -38,6 +41,39 @@ _CATEGORIES: Final = {
     BuiltinStatus.IN_PROGRESS: Category.IN_PROGRESS,
     BuiltinStatus.DONE: Category.DONE,
 }
+
+
+#: Of a row, what a ticket is made of.
+_COLUMNS: Final = (
+    "pk",
+    "project__key",
+    "number",
+    "summary",
+    "status",
+    "updated_at",
+    "kind",
+    "assignee",
+    "version",
+)
+_VALUES: Final = attrgetter(*(name.replace("__", ".") for name in _COLUMNS))
+
+
+def _shown_to(account: UUID, project: str) -> QuerySet[BuiltinTicket]:
+    return BuiltinTicket.objects.filter(
+        account=account, project__account=account, project__key=project
+    )
+
+
+@kept.query
+def _by_pk(account: UUID, project: str, pk: int) -> QuerySet[BuiltinTicket, tuple[Any, ...]]:
+    return _shown_to(account, project).filter(pk=pk).values_list(*_COLUMNS)
+
+
+@kept.query
+def _by_number(
+    account: UUID, project: str, number: int
+) -> QuerySet[BuiltinTicket, tuple[Any, ...]]:
+    return _shown_to(account, project).filter(number=number).values_list(*_COLUMNS)
 
 
 class BuiltinTracker(Tracker):
@@ -60,7 +96,7 @@ class BuiltinTracker(Tracker):
         """Take `TST-12`, `tst-12`, `12`, and the address of a ticket's page."""
         typed = text.strip()
         if page := _PAGE.search(typed.partition("?")[0].partition("#")[0]):
-            return self._ticket(Q(pk=int(page[1])), typed).key
+            return self._ticket(self._row(_by_pk, int(page[1]), typed)).key
         found = _KEY.fullmatch(typed.upper().removeprefix("#"))
         if not found:
             raise errors.KeyInvalid(self.name, text, self.example)
@@ -72,11 +108,11 @@ class BuiltinTracker(Tracker):
     def look_up(self, text: str) -> Ticket:
         """Ask by the key."""
         key = self.parse_key(text)
-        return self._ticket(Q(number=int(key.rpartition("-")[2])), key)
+        return self._ticket(self._row(_by_number, int(key.rpartition("-")[2]), key))
 
     def read(self, ticket_id: str) -> Ticket:
         """Ask by the primary key."""
-        return self._ticket(Q(pk=self._pk(ticket_id)), ticket_id)
+        return self._ticket(self._row(_by_pk, self._pk(ticket_id), ticket_id))
 
     def search(self, text: str, *, limit: int = 20, cursor: str | None = None) -> Page[Ticket]:
         """Return those that hold every word in summary or description, newest first."""
@@ -87,7 +123,7 @@ class BuiltinTracker(Tracker):
             rows = rows.filter(pk__lt=self._pk(cursor))
         found = list(rows[: limit + 1])
         more = str(found[limit - 1].pk) if len(found) > limit else None
-        return Page([self._shown(row) for row in found[:limit]], more)
+        return Page([self._ticket(_VALUES(row)) for row in found[:limit]], more)
 
     def create(self, draft: Draft) -> Ticket:
         """Give the next number, in one transaction with the ticket."""
@@ -103,7 +139,7 @@ class BuiltinTracker(Tracker):
                 made = self._marked(draft.mark)
                 if made is None:
                     raise
-        return self._shown(made)
+        return self._ticket(_VALUES(made))
 
     def change(self, ticket_id: str, change: Change, *, version: str = "") -> Ticket:
         """Change it in one UPDATE that says which version it expects."""
@@ -122,28 +158,28 @@ class BuiltinTracker(Tracker):
 
     def comment(self, ticket_id: str, text: str, *, mark: str) -> str:
         """Add a comment, once."""
-        row = self._row(ticket_id)
+        ticket, *_ = self._row(_by_pk, self._pk(ticket_id), ticket_id)
         with transaction.atomic():
             comment, _ = BuiltinComment.objects.get_or_create(
-                ticket=row, mark=mark, defaults={"text": text}
+                ticket_id=ticket, mark=mark, defaults={"text": text}
             )
         return str(comment.pk)
 
     def backlink(self, ticket_id: str, link: Backlink) -> str:
         """Add or renew a link."""
+        ticket, *_ = self._row(_by_pk, self._pk(ticket_id), ticket_id)
         made = BuiltinBacklink(
-            ticket=self._row(ticket_id),
+            ticket_id=ticket,
             global_id=link.global_id,
             url=link.url,
             title=link.title[:255],
             summary=link.summary[:1000],
             resolved=link.resolved,
         )
-        BuiltinBacklink.objects.bulk_create(
-            [made],
-            update_conflicts=True,
-            unique_fields=["ticket", "global_id"],
-            update_fields=["url", "title", "summary", "resolved"],
+        kept.insert(
+            made,
+            unique=("ticket", "global_id"),
+            update=("url", "title", "summary", "resolved"),
         )
         return str(made.pk)
 
@@ -160,29 +196,19 @@ class BuiltinTracker(Tracker):
         if len(found) > limit:
             last = found[limit - 1]
             more = f"{last.updated_at.isoformat()}|{last.pk}"
-        return Page([self._shown(row) for row in found[:limit]], more)
+        return Page([self._ticket(_VALUES(row)) for row in found[:limit]], more)
 
     def check(self) -> Check:
         """Return that everything works: it is our own database."""
         return Check(dict.fromkeys(Capability, Finding(works=True, text="Built in.")))
 
     def _rows(self) -> QuerySet[BuiltinTicket]:
-        return BuiltinTicket.objects.filter(
-            account_id=self._account,
-            project__account_id=self._account,
-            project__key=self.connection.project,
-        ).select_related("project")
+        return _shown_to(self._account, self.connection.project).select_related("project")
 
-    def _ticket(self, condition: Q, asked: str) -> Ticket:
-        row = self._rows().filter(condition).first()
+    def _row(self, found: _Found, identity: int, asked: str) -> tuple[Any, ...]:
+        row = found.first(self._account, self.connection.project, identity)
         if row is None:
             raise errors.TicketNotFound(self.name, asked)
-        return self._shown(row)
-
-    def _row(self, ticket_id: str) -> BuiltinTicket:
-        row = self._rows().filter(pk=self._pk(ticket_id)).first()
-        if row is None:
-            raise errors.TicketNotFound(self.name, ticket_id)
         return row
 
     def _pk(self, ticket_id: str) -> int:
@@ -235,25 +261,26 @@ class BuiltinTracker(Tracker):
             raise errors.ChangeRefused(self.name, "change it", problems)
         return values
 
-    def _shown(self, row: BuiltinTicket) -> Ticket:
+    def _ticket(self, columns: Sequence[Any]) -> Ticket:
+        pk, project, number, summary, status, updated_at, kind, assignee, version = columns
         return Ticket(
-            id=str(row.pk),
-            key=str(row),
-            url=self._url(row),
-            summary=row.summary,
-            status=row.status,
-            category=_CATEGORIES[BuiltinStatus(row.status)],
-            updated_at=row.updated_at,
-            project=row.project.key,
-            kind=row.kind,
-            assignee=row.assignee,
-            version=str(row.version),
+            id=str(pk),
+            key=f"{project}-{number}",
+            url=self._url(pk),
+            summary=summary,
+            status=status,
+            category=_CATEGORIES[BuiltinStatus(status)],
+            updated_at=updated_at,
+            project=project,
+            kind=kind,
+            assignee=assignee,
+            version=str(version),
         )
 
-    def _url(self, row: BuiltinTicket) -> str:
+    def _url(self, pk: int) -> str:
         """Return the ticket's page; without a base URL the path on our own host."""
         try:
-            path = reverse("admin:tickets_builtinticket_change", args=[row.pk])
+            path = reverse("admin:tickets_builtinticket_change", args=[pk])
         except NoReverseMatch:  # a project that mounts no admin
             return ""
         return f"{self.connection.base_url.rstrip('/')}{path}"

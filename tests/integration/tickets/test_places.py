@@ -23,7 +23,7 @@ def test_a_link_relates_as_a_rebuild_would(word: str) -> None:
     )  # type: ignore[attr-defined]
     assert isinstance(place, places.Place)
 
-    first, again = place.link(incident), place.link(incident)
+    first, again = (place.link(incident.pk, incident.account_id) for _ in range(2))
 
     related = set(Relationship.objects.values_list("type", "source_id", "destination_id"))
     assert related

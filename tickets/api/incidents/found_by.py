@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.db import transaction
 from rest_framework import serializers
 
 from backgroundtasks.api import kit
@@ -110,12 +111,13 @@ class _Links(kit.ResourceView):
     def _add(self, request: Request, place: Place) -> kit.Response:
         given = self.read(LinkedIncident)
         incident = lookup.require(
-            lookup.incidents(self.actor).filter(project=place.project),
+            lookup.incidents(self.actor).filter(project=place.project_id),
             given["IncidentId"],
             "incident",
         )
         try:
-            link, created = place.link(incident)
+            with transaction.atomic():
+                link, created = place.link(incident.pk, incident.account_id)
         except places.PlaceGone:
             raise kit.NotFound("What should be linked was removed meanwhile.") from None
         return self._answer(request, place, link.pk, 201 if created else 200)

@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks import queries
 from backgroundtasks.api.statements import KeptStatement
+from backgroundtasks.lifecycle import store
 from tests.support import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -28,16 +29,16 @@ def test_what_is_read_is_what_the_orm_reads() -> None:
     for _ in range(5):
         row = statement.read(actor, run.pk)
 
-    assert row == list(queries.visible_runs(actor).values_list(*columns).get(pk=run.pk))
+    assert row == queries.visible_runs(actor).values_list(*columns).get(pk=run.pk)
     assert statement.read(actor, run.task_id) is None
 
 
 @needs_postgres
 def test_the_plan_is_kept() -> None:
     for n in range(5):
-        assert queries.read_rows("SELECT %s::int AS kept_plan", [n]) == [(n,)]
+        assert store().read("SELECT %s::int AS kept_plan", [n]) == [(n,)]
 
-    kept = queries.read_rows(
+    kept = store().read(
         "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["%kept_plan"]
     )
     assert kept == [(1,)]
@@ -45,11 +46,11 @@ def test_the_plan_is_kept() -> None:
 
 @needs_postgres
 def test_a_value_whose_type_only_itself_tells_is_taken() -> None:
-    assert queries.read_rows("SELECT jsonb_build_object('a', %s)->>'a'", ["b"]) == [("b",)]
+    assert store().read("SELECT jsonb_build_object('a', %s)->>'a'", ["b"]) == [("b",)]
 
 
 def test_queries_that_are_counted_are_seen(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     with django_assert_num_queries(1):
-        assert queries.read_rows("SELECT 7", []) == [(7,)]
+        assert store().read("SELECT 7", []) == [(7,)]

@@ -1,0 +1,108 @@
+"""Statements that are put together once: they give and store what the ORM gives and stores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db.models import Q
+
+from backgroundtasks import kept
+from tests.support.projects import ProjectFactory, ScriptFactory
+from tickets.models import BuiltinProject, BuiltinTicket, Script
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from pytest_django import DjangoAssertNumQueries
+
+pytestmark = pytest.mark.django_db
+
+
+@kept.query
+def _scripts(project: UUID, name: str) -> QuerySet[Script]:
+    return Script.objects.filter(project=project, name=name).select_related("project__manager")
+
+
+@kept.query
+def _columns(project: UUID) -> QuerySet[Script, tuple[Any, ...]]:
+    rows = Script.objects.filter(project=project).order_by("name")
+    return rows.values_list("pk", "project__is_complete", "created_at")
+
+
+@kept.query
+def _names(project: UUID) -> QuerySet[Script, str]:
+    return Script.objects.filter(project=project).order_by("name").values_list("name", flat=True)
+
+
+@kept.query
+def _none(project: UUID) -> QuerySet[Script]:
+    return Script.objects.filter(Q(project=project) & Q(pk__in=[]))
+
+
+def test_instances_are_what_the_orm_gives_for_each_calls_values(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    one, other = ScriptFactory.create(name="Refund"), ScriptFactory.create(name="Refund")
+
+    for script in (one, other, one):
+        with django_assert_num_queries(1):
+            [found] = _scripts(script.project_id, "Refund")
+            assert (found.project.name, found.project.manager) == (script.project.name, None)
+        stored = Script.objects.get(pk=script.pk)
+        assert vars(found).keys() == vars(stored).keys()
+        for field in Script._meta.concrete_fields:
+            assert getattr(found, field.attname) == getattr(stored, field.attname)
+        found.save()
+    assert _scripts(one.project_id, "refund") == []
+    assert _scripts.first(uuid4(), "Refund") is None
+
+
+def test_columns_are_what_the_orm_gives() -> None:
+    project = ProjectFactory.create()
+    for name in ("Refund", "Cancel"):
+        ScriptFactory.create(project=project, name=name)
+
+    rows = Script.objects.filter(project=project).order_by("name")
+    assert _columns(project.pk) == list(
+        rows.values_list("pk", "project__is_complete", "created_at")
+    )
+    assert _names(project.pk) == ["Cancel", "Refund"]
+
+
+def test_what_can_have_no_rows_has_none() -> None:
+    assert _none(uuid4()) == []
+
+
+def test_a_row_is_stored_as_the_orm_stores_it(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    project = ProjectFactory.create()
+    script = Script(account_id=project.account_id, project=project, name="50 % off")
+
+    with django_assert_num_queries(1):
+        assert kept.insert(script)
+    script.name = "Refund"
+    script.save()
+
+    stored = Script.objects.get()
+    for field in Script._meta.concrete_fields:
+        assert getattr(stored, field.attname) == getattr(script, field.attname)
+
+
+def test_a_row_that_is_there_stays_or_takes_what_it_is_to_take() -> None:
+    account = ProjectFactory.create().account
+    first, again, renewed = (
+        BuiltinProject(account=account, key="TST", last_number=number) for number in (1, 2, 3)
+    )
+
+    assert kept.insert(first)
+    assert not kept.insert(again)
+    assert BuiltinProject.objects.get().last_number == 1
+    assert kept.insert(renewed, unique=("account", "key"), update=("last_number",))
+
+    assert (again.pk, renewed.pk) == (None, first.pk)
+    assert BuiltinProject.objects.get().last_number == 3
+    ticket = BuiltinTicket(account=account, project=renewed, number=1, summary="Refund")
+    assert kept.insert(ticket)
+    assert BuiltinTicket.objects.get() == ticket
