@@ -19,6 +19,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "ABANDONED_AFTER": timedelta(days=7),
     #: How long the file of an export can be fetched.
     "EXPORTS_KEPT": timedelta(days=7),
+    #: Largest attachment, in bytes.
+    "ATTACHMENT_LIMIT": 100 * 1024**2,
     #: Where people reach this installation; tickets lead back there. Empty: they do not.
     "PUBLIC_URL": "",
     #: Until a tracker's socket is open; between two bytes of it; for a whole operation.

@@ -177,7 +177,7 @@ class Nodes(documents.DocumentSource):
         self, request: HttpRequest, ids: Collection[UUID]
     ) -> Mapping[UUID, dict[str, Any]]:
         """Return nodes as their resource does."""
-        nodes = lookup.with_incidents(
+        nodes = lookup.marked(
             ResultNode.objects.filter(
                 pk__in=ids, run__in=lookup.visible_runs(lookup.actor(request)).values("pk")
             )

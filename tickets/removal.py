@@ -19,8 +19,9 @@ from django.db.models import Q
 
 from backgroundtasks import queries
 from indexing import documents
-from tickets import staging
+from tickets import attachments, staging
 from tickets.models import (
+    Attachment,
     AutomatedTestRun,
     BuiltinProject,
     ExternalSystem,
@@ -73,6 +74,8 @@ def _remove_batch(model: Any, ids: list[Any]) -> int:
         picking = set(rows.values_list("incident_id", flat=True)) if model is IncidentPick else ()
         if documents.knows(model):
             documents.remove(model, ids)
+        if model is Attachment:
+            return attachments.remove_batch(ids)
         # One may be gone already, with a row of its own model that it hung below.
         _, gone = rows.delete()
         if assigned and documents.knows(ScriptAssignment):

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -22,9 +23,9 @@ from django.db import connection, transaction
 
 from backgroundtasks import clock
 from indexing import documents
-from tickets import conf
+from tickets import attachments, conf
 from tickets.bulk_rows import Columns, Row, stored_moment
-from tickets.models import AutomatedTestAssignment, AutomatedTestRun, ResultNode, Stage
+from tickets.models import Attachment, AutomatedTestAssignment, AutomatedTestRun, ResultNode, Stage
 from tickets.results.node import Status
 
 if TYPE_CHECKING:
@@ -281,7 +282,9 @@ def hold(rows: QuerySet[Any]) -> None:
 
 
 def _remove(run_id: UUID) -> None:
-    for _ in _remove_nodes([run_id]):
+    for _ in chain(
+        _remove_nodes([run_id]), attachments.remove(Attachment.objects.filter(run=run_id))
+    ):
         pass
     run = AutomatedTestRun.objects.filter(pk=run_id)
     with transaction.atomic():

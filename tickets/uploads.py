@@ -6,6 +6,7 @@ again keeps them. A selection is deleted when the action on it has ended well; o
 is scheduled, when its schedule is gone or has another one. What was left behind all the same (a
 machine that died) is removed after `conf.ABANDONED_AFTER`, an export after `conf.EXPORTS_KEPT`: by
 the installation's cleaner, and in an account by its next import or action.
+Contents of attachments go with their rows: see `tickets.attachments`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from backgroundtasks import clock, queries
 from tickets import conf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 RESULTS: Final = "results"
 SELECTIONS: Final = "selections"
 EXPORTS: Final = "exports"
+ATTACHMENTS: Final = "attachments"
 
 #: The task type and its parameter that name a selection.
 _SELECTED: Final = ("bulkaction", "selectionFile")
@@ -92,12 +94,8 @@ def sweep(account_id: UUID) -> int:
 def remove_leftovers() -> Iterator[int]:
     """Remove such files of all accounts, also of those that are gone; yield how many, by folder."""
     for kind, age in _ages().items():
-        try:
-            owners = store().listdir(kind)[0]
-        except FileNotFoundError:
-            continue
-        for owner in owners:
-            yield _remove_older(f"{kind}/{owner}", clock.now() - age)
+        for owner in folders_in(kind):
+            yield _remove_older(owner, clock.now() - age)
 
 
 def remove_all(account_id: UUID, before: datetime) -> None:
@@ -109,6 +107,27 @@ def remove_all(account_id: UUID, before: datetime) -> None:
 def folder(account_id: UUID, kind: str) -> str:
     """Return where the account's files of a kind are."""
     return f"{kind}/{account_id.hex}"
+
+
+def folders_in(folder: str) -> list[str]:
+    """Return the folders in a folder, with its name before theirs."""
+    try:
+        return [f"{folder}/{name}" for name in sorted(store().listdir(folder)[0])]
+    except FileNotFoundError:
+        return []
+
+
+def files_in(folder: str) -> list[str]:
+    """Return the files in a folder, with its name before theirs."""
+    try:
+        return [f"{folder}/{name}" for name in sorted(store().listdir(folder)[1])]
+    except FileNotFoundError:
+        return []
+
+
+def older(names: Iterable[str], oldest: datetime) -> list[str]:
+    """Return those of the files that are older."""
+    return [name for name in names if _is_older(name, oldest)]
 
 
 def _ages() -> dict[str, timedelta]:
@@ -129,11 +148,7 @@ def _remove_older(where: str, oldest: datetime, *, needed: bool = True) -> int:
         oldest: What is older goes.
         needed: Keep what a schedule needs.
     """
-    try:
-        names = [f"{where}/{name}" for name in store().listdir(where)[1]]
-    except FileNotFoundError:
-        return 0
-    old = [name for name in names if _is_older(name, oldest)]
+    old = older(files_in(where), oldest)
     if needed and old and where.startswith(f"{SELECTIONS}/"):
         kept = queries.scheduled_values(*_SELECTED)
         old = [name for name in old if name not in kept]

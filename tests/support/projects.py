@@ -12,6 +12,7 @@ from tests.support.http import Caller
 from tickets.models import (
     AgileRun,
     AgileRunStep,
+    Attachment,
     AutomatedTest,
     AutomatedTestAssignment,
     AutomatedTestRun,
@@ -212,6 +213,20 @@ class PicklistItemFactory(factory.django.DjangoModelFactory[PicklistItem]):
 def pick(incident: Incident, word: PicklistItem, picked_as: str) -> None:
     """Let an incident pick a word."""
     IncidentPick.objects.create(incident=incident, item=word, picked_as=picked_as)
+
+
+class AttachmentFactory(factory.django.DjangoModelFactory[Attachment]):
+    """A row of an incident's attachment, without a content unless `tests.support.uploads` made one."""
+
+    class Meta:
+        model = Attachment
+
+    incident = factory.SubFactory(IncidentFactory)
+    project = factory.SelfAttribute("incident.project")
+    account = factory.SelfAttribute("project.account")
+    name = factory.Sequence("screen {}.png".format)
+    content_type = "image/png"
+    size = 3
 
 
 class ExternalSystemFactory(factory.django.DjangoModelFactory[ExternalSystem]):

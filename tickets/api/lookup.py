@@ -14,10 +14,12 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Subque
 
 from backgroundtasks.api import kit
 from tickets import visibility
+from tickets.attachments import visible as visible_attachments
 from tickets.models import (
     AgileRun,
     AgileRunStep,
     AgileRunStepIncident,
+    Attachment,
     AutomatedTest,
     AutomatedTestAssignment,
     AutomatedTestRun,
@@ -113,14 +115,19 @@ def nodes(actor: Actor, run_id: UUID) -> QuerySet[ResultNode]:
         NotFound: the run is unknown.
     """
     get(visible_runs(actor), run_id, "automated test run")
-    return with_incidents(ResultNode.objects.filter(run_id=run_id))
+    return marked(ResultNode.objects.filter(run_id=run_id))
 
 
-def with_incidents(nodes: QuerySet[ResultNode]) -> QuerySet[ResultNode]:
-    """Return nodes with `has_incidents`."""
+def marked(nodes: QuerySet[ResultNode]) -> QuerySet[ResultNode]:
+    """Return nodes with `has_incidents` and `has_attachments`."""
     return nodes.annotate(
-        has_incidents=Exists(ResultNodeIncident.objects.filter(node=OuterRef("pk")))
+        has_incidents=Exists(ResultNodeIncident.objects.filter(node=OuterRef("pk"))),
+        has_attachments=_has_attachments("node"),
     )
+
+
+def _has_attachments(owner: str) -> Exists:
+    return Exists(Attachment.objects.filter(**{owner: OuterRef("pk")}))
 
 
 def scripts(actor: Actor) -> QuerySet[Script]:
@@ -155,13 +162,14 @@ def script_runs(actor: Actor) -> QuerySet[ScriptRun]:
 
 
 def step_results(actor: Actor) -> QuerySet[StepResult]:
-    """Return the steps of the account's runs of scripts, each with `has_incidents`."""
+    """Return the steps of the account's runs of scripts, with `has_incidents` and `has_attachments`."""
     hidden = ScriptAssignment.objects.filter(script__project__in=visibility.hidden_projects())
     return (
         StepResult.objects.filter(run__account=actor.account)
         .exclude(run__assignment__in=hidden.values("pk"))
         .annotate(
-            has_incidents=Exists(StepResultIncident.objects.filter(step_result=OuterRef("pk")))
+            has_incidents=Exists(StepResultIncident.objects.filter(step_result=OuterRef("pk"))),
+            has_attachments=_has_attachments("step_result"),
         )
     )
 
@@ -176,20 +184,23 @@ def agile_runs(actor: Actor) -> QuerySet[AgileRun]:
 
 
 def agile_steps(actor: Actor) -> QuerySet[AgileRunStep]:
-    """Return the steps of the account's agile runs, each with `has_incidents`."""
+    """Return the steps of the account's agile runs, with `has_incidents` and `has_attachments`."""
     return (
         AgileRunStep.objects.filter(run__account=actor.account)
         .exclude(run__project__in=visibility.hidden_projects())
-        .annotate(has_incidents=Exists(AgileRunStepIncident.objects.filter(step=OuterRef("pk"))))
+        .annotate(
+            has_incidents=Exists(AgileRunStepIncident.objects.filter(step=OuterRef("pk"))),
+            has_attachments=_has_attachments("agile_step"),
+        )
     )
 
 
 def incidents(actor: Actor) -> QuerySet[Incident]:
-    """Return the account's incidents, with what trackers have of them, and what they have picked."""
+    """Return the account's incidents, with all that they have: tickets, picks, `has_attachments`."""
     return (
-        Incident.objects.filter(account=actor.account)
-        .exclude(project__in=visibility.hidden_projects())
+        visible_incidents(actor)
         .select_related("project", "assigned_to", "created_by", "last_updated_by")
+        .annotate(has_attachments=_has_attachments("incident"))
         .prefetch_related(
             Prefetch("external_tickets", ExternalTicket.objects.order_by("created_at", "pk")),
             Prefetch(
@@ -202,6 +213,12 @@ def incidents(actor: Actor) -> QuerySet[Incident]:
     )
 
 
+def visible_incidents(actor: Actor) -> QuerySet[Incident]:
+    """Return the account's incidents, without what their representation needs."""
+    incidents = Incident.objects.filter(account=actor.account)
+    return incidents.exclude(project__in=visibility.hidden_projects())
+
+
 def comments(actor: Actor) -> QuerySet[IncidentComment]:
     """Return the comments of the account's incidents."""
     return (
@@ -209,6 +226,11 @@ def comments(actor: Actor) -> QuerySet[IncidentComment]:
         .exclude(incident__project__in=visibility.hidden_projects())
         .select_related("created_by")
     )
+
+
+def attachments(actor: Actor) -> QuerySet[Attachment]:
+    """Return the account's attachments."""
+    return visible_attachments(actor.account.pk).select_related("created_by")
 
 
 def external_systems(actor: Actor) -> QuerySet[ExternalSystem]:

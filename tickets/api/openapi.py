@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from backgroundtasks.api import kit
 from tickets.api import representations
+from tickets.api.attachments import openapi as _attachments  # noqa: F401 - described with the rest
 from tickets.api.describing import COLLECTION, LINKS, SEARCHABLE, expandable, or_null
-from tickets.api.incidents import openapi as _incidents  # noqa: F401 - described with the rest
+from tickets.api.incidents import openapi as _incidents  # noqa: F401
 from tickets.api.manual import openapi as _manual  # noqa: F401
 from tickets.api.picklists import OF_PROJECT
 from tickets.api.serializers import (

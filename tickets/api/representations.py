@@ -158,7 +158,10 @@ def run(request: HttpRequest, row: AutomatedTestRun, **expanded: Any) -> dict[st
         "FinishedAt": row.finished_at,
         **tail(RUN_EXPANDS, expanded),
         "Self": kit.by_id(request, "automatedtestrun", row.pk),
-        "Links": [rel("Nodes", kit.by_id(request, "automatedtestrun-nodes", row.pk))],
+        "Links": [
+            rel("Nodes", kit.by_id(request, "automatedtestrun-nodes", row.pk)),
+            rel("Attachments", kit.by_id(request, "automatedtestrun-attachments", row.pk)),
+        ],
     }
 
 
@@ -195,7 +198,7 @@ def node(request: HttpRequest, row: ResultNode, expands: frozenset[str]) -> dict
     if "Parameters" in expands:
         expanded["Parameters"] = row.parameters or {}
     return {
-        "HasAttachments": False,
+        "HasAttachments": bool(getattr(row, "has_attachments", False)),
         "HasIncidents": bool(getattr(row, "has_incidents", False)),
         "HasChildren": row.has_children,
         "Id": row.pk,

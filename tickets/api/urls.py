@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backgroundtasks.api import kit
+from tickets.api.attachments.urls import urlpatterns as attachments
 from tickets.api.incidents.urls import urlpatterns as incidents
 from tickets.api.manual.urls import urlpatterns as manual
 from tickets.api.systems.urls import urlpatterns as systems
@@ -55,6 +56,7 @@ urlpatterns = [
     kit.route(f"{_RUN}/nodes", RootNodes, "automatedtestrun-nodes"),
     kit.route(_NODE, NodeById, "automatedtestrun-node"),
     kit.route(f"{_NODE}/children", NodeChildren, "automatedtestrun-node-children"),
+    *attachments,
     *manual,
     *incidents,
     *systems,

@@ -2,6 +2,7 @@
 
 from tickets.models.agile_run import AgileRun
 from tickets.models.agile_run_step import AgileRunStep
+from tickets.models.attachment import Attachment
 from tickets.models.automated_test import AutomatedTest
 from tickets.models.automated_test_assignment import AutomatedTestAssignment
 from tickets.models.automated_test_run import AutomatedTestRun, Stage
@@ -38,6 +39,7 @@ __all__ = [
     "AgileRun",
     "AgileRunStep",
     "AgileRunStepIncident",
+    "Attachment",
     "AutomatedTest",
     "AutomatedTestAssignment",
     "AutomatedTestRun",

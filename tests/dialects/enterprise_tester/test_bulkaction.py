@@ -466,7 +466,10 @@ class TestExportFile:
 
         run = perform(CleanGPJobs, {})
 
-        assert (run.result, run.warnings) == ({"runs": 0, "files": 3}, [])
+        assert (run.result, run.warnings) == (
+            {"runs": 0, "files": 3, "attachments": 0},
+            [],
+        )
         [left] = files_in(file_store)
         assert left.read_bytes() == b"young"
 
@@ -482,8 +485,8 @@ class TestExportFile:
         run = perform(CleanGPJobs, {})
 
         assert (run.result, run.warnings) == (
-            {"runs": 1, "files": 0},
-            ["files: Stale file handle."],
+            {"runs": 1, "files": 0, "attachments": 0},
+            ["files: Stale file handle.", "attachments: Stale file handle."],
         )
         assert not TaskStatus.objects.filter(pk=old.pk).exists()
 

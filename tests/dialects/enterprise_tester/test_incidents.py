@@ -111,9 +111,13 @@ class TestCreate:
                 "ExternalKeys",
                 "ExternalTickets",
                 "Comments",
+                "Attachments",
             ],
             "Self": f"{HOST}/api/incident/{row.pk}",
-            "Links": [{"Href": f"{HOST}/api/incident/{row.pk}/comments", "Rel": "Comments"}],
+            "Links": [
+                {"Href": f"{HOST}/api/incident/{row.pk}/comments", "Rel": "Comments"},
+                {"Href": f"{HOST}/api/incident/{row.pk}/attachments", "Rel": "Attachments"},
+            ],
         }
 
     def test_numbers_count_in_each_project(self, caller: Caller, project: Project) -> None:

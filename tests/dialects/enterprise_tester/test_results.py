@@ -93,7 +93,10 @@ class TestRun:
             "FinishedAt": None,
             "Expands": ["Totals", "Assignment"],
             "Self": f"{HOST}/api/automatedtestrun/{run.pk}",
-            "Links": [{"Href": f"{HOST}/api/automatedtestrun/{run.pk}/nodes", "Rel": "Nodes"}],
+            "Links": [
+                {"Href": f"{HOST}/api/automatedtestrun/{run.pk}/nodes", "Rel": "Nodes"},
+                {"Href": f"{HOST}/api/automatedtestrun/{run.pk}/attachments", "Rel": "Attachments"},
+            ],
         }
 
     @pytest.mark.spec("enterprise_tester", "Automated test run", "Totals")

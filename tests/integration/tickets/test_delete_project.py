@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from backgroundtasks.handlers.testing import perform
 from backgroundtasks.states import State
@@ -36,8 +37,8 @@ from tests.support.projects import (
 )
 from tests.support.reports import report
 from tests.support.rows import all_rows
-from tests.support.uploads import files_in
-from tickets import removal, staging, uploads
+from tests.support.uploads import attached, files_in
+from tickets import attachments, removal, staging, uploads
 from tickets.handlers.delete_organisation import DeleteOrganisation
 from tickets.handlers.delete_project import DeleteProject
 from tickets.models import (
@@ -87,6 +88,8 @@ def filled(project: Project | None = None) -> Project:
     StepResultIncident.objects.create(step_result=step, incident=incident)
     AgileRunStepIncident.objects.create(step=agile, incident=incident)
     node = ResultNode.objects.filter(run=run, is_case=True).first()
+    for owner in (step, agile, run, node, incident):
+        attached(owner)
     ResultNodeIncident.objects.create(run=run, node=node, incident=incident)
     for model in MODELS:
         documents.index(model, model._base_manager.values_list("pk", flat=True))
@@ -219,10 +222,14 @@ class TestDeleteProject:
 
 
 class TestDeleteOrganisation:
-    def test_leaves_no_project_and_no_file_of_the_account(self, file_store: Path) -> None:
+    def test_leaves_no_project_and_no_file_of_the_account(
+        self,
+        file_store: Path,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
         other = filled()
         uploads.save(uploads.new_name(other.account_id), ContentFile(b"x"))
-        [kept] = files_in(file_store)
+        kept = set(files_in(file_store))
         before = rows_of_projects()
         account = AccountFactory.create()
         for _ in range(2):
@@ -231,46 +238,54 @@ class TestDeleteOrganisation:
         for kind in (uploads.RESULTS, uploads.SELECTIONS, uploads.EXPORTS):
             uploads.save(uploads.new_name(account.pk, kind), ContentFile(b"x"))
 
-        run = perform(
-            DeleteOrganisation, {"OrganisationId": str(account.pk)}, account_id=account.pk
-        )
+        with django_capture_on_commit_callbacks(execute=True):
+            run = perform(
+                DeleteOrganisation, {"OrganisationId": str(account.pk)}, account_id=account.pk
+            )
 
         assert run.state == State.SUCCEEDED
         assert rows_of_projects() == before
-        assert files_in(file_store) == [kept]
+        assert set(files_in(file_store)) == kept
         assert ExternalSystem.objects.get().account == other.account
         assert not BuiltinProject.objects.exists()
 
     def test_goes_on_where_it_was_stopped_and_keeps_what_was_made_meanwhile(
-        self, file_store: Path
+        self,
+        file_store: Path,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
     ) -> None:
         project = filled()
         account_id = project.account_id
         run_id = uuid.uuid4()
         parameters = {"Id": str(account_id)}
 
-        first = perform(
-            DeleteOrganisation, parameters, account_id=account_id, run_id=run_id, stop_after=2
-        )
+        with django_capture_on_commit_callbacks(execute=True):
+            first = perform(
+                DeleteOrganisation, parameters, account_id=account_id, run_id=run_id, stop_after=2
+            )
         later = ProjectFactory.create(account=project.account)
         system = ExternalSystemFactory.create(account=project.account)
         # Of an import into the new project, which was accepted.
-        uploads.save(uploads.new_name(account_id), ContentFile(b"x"))
-        [uploaded] = files_in(file_store)
+        name = uploads.new_name(account_id)
+        uploads.save(name, ContentFile(b"x"))
+        uploaded = file_store / name
+        attachment = attached(IncidentFactory.create(project=later))
         soon = time.time() + 1  # some file systems count in whole ticks of a slow clock
         os.utime(uploaded, (soon, soon))
-        second = perform(
-            DeleteOrganisation,
-            parameters,
-            account_id=account_id,
-            run_id=run_id,
-            attempt=2,
-            memory=first.memory,
-        )
+        with django_capture_on_commit_callbacks(execute=True):
+            second = perform(
+                DeleteOrganisation,
+                parameters,
+                account_id=account_id,
+                run_id=run_id,
+                attempt=2,
+                memory=first.memory,
+            )
 
         assert (first.state, second.state) == (State.QUEUED, State.SUCCEEDED)
         assert list(Project.objects.all()) == [later]
         assert list(ExternalSystem.objects.all()) == [system]
-        assert files_in(file_store) == [uploaded]
+        there = file_store / attachments.name_of(account_id, attachment.pk)
+        assert set(files_in(file_store)) == {uploaded, there}
         assert not Document.objects.exists()
         assert not Relationship.objects.exists()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api import kit
 from tickets.api import expanding, lookup, representations
+from tickets.api.attachments import bodies as attachments
 from tickets.api.picklists import PICKS, collection, item, picked
 from tickets.api.systems import bodies as systems
 from tickets.models import PickedAs
@@ -37,6 +38,7 @@ INCIDENT_EXPANDS: Final = (
     "ExternalKeys",
     "ExternalTickets",
     "Comments",
+    "Attachments",
 )
 _PICKED: Final = {
     "Status": "status",
@@ -80,10 +82,13 @@ def incident(request: HttpRequest, row: Incident, **expanded: Any) -> dict[str, 
         "IncidentNumber": row.number,
         "InternalId": None,
         "VersionNumber": row.version_number,
-        "HasAttachments": False,
+        "HasAttachments": bool(getattr(row, "has_attachments", False)),
         **representations.tail(INCIDENT_EXPANDS, expanded),
         "Self": kit.by_id(request, "incident", row.pk),
-        "Links": [representations.rel("Comments", kit.by_id(request, "incident-comments", row.pk))],
+        "Links": [
+            representations.rel("Comments", kit.by_id(request, "incident-comments", row.pk)),
+            representations.rel("Attachments", kit.by_id(request, "incident-attachments", row.pk)),
+        ],
     }
 
 
@@ -141,6 +146,13 @@ def incidents(request: Request, rows: Sequence[Incident]) -> list[dict[str, Any]
             found["LastComment"] = {
                 pk: texts[-1] if texts else None for pk, texts in comments.items()
             }
+    if "Attachments" in expands:
+        found["Attachments"] = expanding.many(
+            lookup.attachments(lookup.actor(request)).order_by("created_at", "pk"),
+            "incident_id",
+            rows,
+            lambda row: attachments.body(request, row),
+        )
     found.update(_external(request, rows, expands))
     return [incident(request, row, **expanding.of_row(row, found)) for row in rows]
 

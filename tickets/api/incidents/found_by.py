@@ -67,7 +67,7 @@ def _nodes(request: Request, rows: Sequence[ResultNodeIncident]) -> _Rows:
         )
     if "Node" in expands:
         found["Node"] = expanding.one(
-            lookup.with_incidents(ResultNode.objects.all()),
+            lookup.marked(ResultNode.objects.all()),
             {row.pk: row.node_id for row in rows},
             lambda row: representations.node(request, row, frozenset()),
         )

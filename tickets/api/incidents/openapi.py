@@ -68,6 +68,7 @@ kit.component(
             "ExternalKeys": {**TEXT_OR_NULL, "description": "The keys of its tickets."},
             "ExternalTickets": kit.array_of(kit.ref("ExternalTicket")),
             "Comments": kit.array_of(kit.ref("IncidentComment")),
+            "Attachments": kit.array_of(kit.ref("IncidentAttachment")),
         },
     ),
 )

@@ -9,12 +9,12 @@ from django.db import transaction
 
 from backgroundtasks.api import kit
 from indexing import documents
-from tickets import numbering, picklists, removal
+from tickets import attachments, numbering, picklists, removal
 from tickets.api import collection, lookup
 from tickets.api.manual import bodies
 from tickets.api.manual.serializers import AgileRunChange, AgileRunWrite
 from tickets.api.picklists import choose
-from tickets.models import AgileRun, AgileRunStep, Incident, Outcome, Picklist
+from tickets.models import AgileRun, AgileRunStep, Attachment, Incident, Outcome, Picklist
 from tickets.models.outcome import summed_up
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ def _save_steps(run: AgileRun, given: list[dict[str, Any]]) -> None:
     # Their links go with them, and search follows.
     linked = Incident.objects.filter(agile_step_links__step__in=removed)
     incidents = set(linked.values_list("pk", flat=True))
+    for _ in attachments.remove(Attachment.objects.filter(agile_step__in=removed)):
+        pass
     removed.delete()
     documents.index(Incident, incidents)
     changed: list[AgileRunStep] = []

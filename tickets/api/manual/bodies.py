@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api import kit
 from tickets.api import expanding, lookup, representations
+from tickets.api.attachments import bodies as attachments
 from tickets.api.incidents import link_bodies
 from tickets.api.picklists import item, picked
 from tickets.models import StepResultIncident
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 SCRIPT_EXPANDS: Final = ("Project", "Assignments")
 ASSIGNMENT_EXPANDS: Final = ("Package", "Runs", "LastRun", "Script")
 RUN_EXPANDS: Final = ("StepResults", "Assignment")
-STEP_EXPANDS: Final = ("Run", "Incidents")
+STEP_EXPANDS: Final = ("Run", "Attachments", "Incidents")
 AGILE_EXPANDS: Final = ("Steps", "Project", "Status", "Priority", "Type")
 _PICKED: Final = {"Status": "status", "Priority": "priority", "Type": "type"}
 
@@ -120,11 +121,14 @@ def step_result(request: HttpRequest, row: StepResult, **expanded: Any) -> dict[
         "ActualResult": row.actual_result,
         "Outcome": row.outcome,
         "HasIncidents": bool(getattr(row, "has_incidents", False)),
-        "HasAttachments": False,
+        "HasAttachments": bool(getattr(row, "has_attachments", False)),
         **representations.tail(STEP_EXPANDS, expanded),
         "Self": kit.by_id(request, "stepresult", row.pk),
         "Links": [
-            representations.rel("Incidents", kit.by_id(request, "stepresult-incidents", row.pk))
+            representations.rel("Incidents", kit.by_id(request, "stepresult-incidents", row.pk)),
+            representations.rel(
+                "Attachments", kit.by_id(request, "stepresult-attachments", row.pk)
+            ),
         ],
     }
 
@@ -173,7 +177,7 @@ def agile_step(row: AgileRunStep) -> dict[str, Any]:
         "Result": row.result,
         "Id": row.pk,
         "HasIncidents": bool(getattr(row, "has_incidents", False)),
-        "HasAttachments": False,
+        "HasAttachments": bool(getattr(row, "has_attachments", False)),
     }
 
 
@@ -235,7 +239,7 @@ def runs(request: Request, rows: Sequence[ScriptRun]) -> list[dict[str, Any]]:
 
 
 def step_results(request: Request, rows: Sequence[StepResult]) -> list[dict[str, Any]]:
-    """Return step results; expansions `Run` and `Incidents`."""
+    """Return step results; expansions `Run`, `Attachments` and `Incidents`."""
     expands = kit.expansions(request, STEP_EXPANDS)
     found: dict[str, expanding.Found] = {}
     if "Run" in expands:
@@ -243,6 +247,13 @@ def step_results(request: Request, rows: Sequence[StepResult]) -> list[dict[str,
             lookup.script_runs(lookup.actor(request)),
             {row.pk: row.run_id for row in rows},
             lambda row: run(request, row),
+        )
+    if "Attachments" in expands:
+        found["Attachments"] = expanding.many(
+            lookup.attachments(lookup.actor(request)).order_by("created_at", "pk"),
+            "step_result_id",
+            rows,
+            lambda row: attachments.body(request, row),
         )
     if "Incidents" in expands:
         found["Incidents"] = expanding.many(

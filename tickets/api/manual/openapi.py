@@ -135,6 +135,7 @@ kit.component(
         },
         optional={
             "Run": kit.ref("ScriptRun"),
+            "Attachments": kit.array_of(kit.ref("StepResultAttachment")),
             "Incidents": kit.array_of(kit.ref("StepResultIncident")),
         },
     ),

@@ -135,7 +135,7 @@ def _with_children(
     """
     remaining = iter(rows)
     while batch := list(islice(remaining, _BATCH)):
-        children = lookup.with_incidents(
+        children = lookup.marked(
             ResultNode.objects.filter(run_id=batch[0].run_id, parent__in=[row.pk for row in batch])
         ).order_by("parent_id", "position")
         # Ids of a run sort as the nodes do, so children come in their parents' order.

@@ -1,0 +1,1 @@
+"""Files that are attached to steps, results and incidents."""
