@@ -11,6 +11,7 @@ from tickets.api.describing import COLLECTION, LINKS, SEARCHABLE, expandable, or
 from tickets.api.incidents import openapi as _incidents  # noqa: F401
 from tickets.api.manual import openapi as _manual  # noqa: F401
 from tickets.api.picklists import OF_PROJECT
+from tickets.api.relationships import RESOURCES
 from tickets.api.serializers import (
     AssignmentChange,
     AssignmentWrite,
@@ -150,6 +151,47 @@ kit.component(
         }
     ),
 )
+_OUTERMOST: Final = {
+    "Truncated": {
+        **kit.BOOLEAN,
+        "description": "Ours, of the outermost: more is related than 1,000 entities.",
+    }
+}
+_RELATED: Final = {
+    "EntityId": kit.GUID,
+    "Number": kit.NULLABLE_TEXT,
+    "Name": kit.NULLABLE_TEXT,
+    "EntityType": kit.TEXT,
+    "AssignedTo": kit.NULLABLE_TEXT,
+    "Status": kit.NULLABLE_TEXT,
+    "Priority": kit.NULLABLE_TEXT,
+    "Type": kit.NULLABLE_TEXT,
+    "PackageId": kit.NULLABLE_GUID,
+    "PackageName": kit.NULLABLE_TEXT,
+    "PackageEntityType": kit.NULLABLE_TEXT,
+    "PackagePath": kit.NULLABLE_TEXT,
+    "ParentId": _NULL,
+    "ParentPath": _NULL,
+    "ParentName": _NULL,
+    "RelationshipId": _NULL,
+    "RelationshipTypeKey": kit.NULLABLE_TEXT,
+    "RelationshipType": kit.NULLABLE_TEXT,
+    "Relation": kit.NULLABLE_TEXT,
+    "RelationshipDirection": kit.NULLABLE_TEXT,
+    "CanDelete": kit.BOOLEAN,
+    "CanEdit": kit.BOOLEAN,
+    "Children": kit.array_of(kit.ref("Relationship")),
+}
+kit.component(
+    "Relationship",
+    {
+        **kit.entity(_RELATED, optional=_OUTERMOST),
+        "description": "An entity, and what it is related to; of the outermost, how is null.",
+    },
+)
+for _, _resource, _ in RESOURCES:
+    kit.describe(_resource, "get", {200: kit.ref("Relationship")})
+
 kit.component(
     "ExecutionPackage",
     kit.entity(

@@ -139,7 +139,10 @@ def assignment(
         "PackageId": row.package_id,
         **tail(ASSIGNMENT_EXPANDS, expanded),
         "Self": kit.by_id(request, "automatedtestassignment", row.pk),
-        "Links": [rel("Runs", kit.by_id(request, "automatedtestassignment-runs", row.pk))],
+        "Links": [
+            rel("Runs", kit.by_id(request, "automatedtestassignment-runs", row.pk)),
+            *relationships(request, "automatedtestassignment", row.pk),
+        ],
     }
 
 
@@ -222,6 +225,14 @@ def node(request: HttpRequest, row: ResultNode, expands: frozenset[str]) -> dict
             )
         ],
     }
+
+
+def relationships(request: HttpRequest, path: str, identity: object) -> list[dict[str, str]]:
+    """Return the links to what an entity is related to."""
+    return [
+        rel("Relationships", kit.by_id(request, f"{path}-relationships", identity)),
+        rel("AllRelationships", kit.by_id(request, f"{path}-allrelationships", identity)),
+    ]
 
 
 def tail(known: Sequence[str], expanded: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from backgroundtasks.api import kit
 from tickets.api.attachments.urls import urlpatterns as attachments
 from tickets.api.incidents.urls import urlpatterns as incidents
 from tickets.api.manual.urls import urlpatterns as manual
+from tickets.api.relationships import RESOURCES
 from tickets.api.systems.urls import urlpatterns as systems
 from tickets.api.views.assignment_runs import AssignmentRuns
 from tickets.api.views.assignments import AssignmentById, Assignments
@@ -57,6 +58,7 @@ urlpatterns = [
     kit.route(_NODE, NodeById, "automatedtestrun-node"),
     kit.route(f"{_NODE}/children", NodeChildren, "automatedtestrun-node-children"),
     *attachments,
+    *(kit.route(path, resource, name) for path, resource, name in RESOURCES),
     *manual,
     *incidents,
     *systems,

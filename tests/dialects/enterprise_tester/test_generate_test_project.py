@@ -53,7 +53,7 @@ def test_needs_no_parameter(caller: Caller) -> None:
         ({"Until": "1066-10-14T09:00:00Z"}, "Until: From 1980 to 8999."),
         (
             {"AutomatedTests": 100_000, "RunsPerTest": 1_000},
-            "AutomatedTests: These are 2,200,200,269 entities in all; a project may have 10,000,000.",
+            "AutomatedTests: These are 2,200,200,303 entities in all; a project may have 10,000,000.",
         ),
         ({"Colour": "red"}, "Colour: There is no parameter of this name."),
     ],

@@ -115,8 +115,8 @@ class TestCreate:
             ],
             "Self": f"{HOST}/api/incident/{row.pk}",
             "Links": [
-                {"Href": f"{HOST}/api/incident/{row.pk}/comments", "Rel": "Comments"},
-                {"Href": f"{HOST}/api/incident/{row.pk}/attachments", "Rel": "Attachments"},
+                {"Href": f"{HOST}/api/incident/{row.pk}/{rel.lower()}", "Rel": rel}
+                for rel in ("Comments", "Attachments", "Relationships", "AllRelationships")
             ],
         }
 

@@ -143,7 +143,10 @@ class TestAssignments:
             "PackageId": str(package.pk),
             "Expands": ["Package", "Runs", "LastRun", "Script"],
             "Self": f"{HOST}/api/scriptassignment/{row.pk}",
-            "Links": [{"Href": f"{HOST}/api/scriptassignment/{row.pk}/runs", "Rel": "Runs"}],
+            "Links": [
+                {"Href": f"{HOST}/api/scriptassignment/{row.pk}/{rel.lower()}", "Rel": rel}
+                for rel in ("Runs", "Relationships", "AllRelationships")
+            ],
         }
         assert answer["Location"] == answer.json()["Self"]
 
@@ -340,6 +343,9 @@ class TestAgileRuns:
         assert [step["Result"] for step in first["Steps"]] == ["Passed", "Failed"]
         assert first["Status"] == {
             "Id": first["StatusId"],
+            "Text": "Draft",
+            "SortOrder": 0,
+            "IsEnable": True,
             "Name": "Draft",
             "OrderNumber": 0,
             "ProjectId": str(project.pk),

@@ -545,9 +545,10 @@ class TestAssignments:
             "Self": f"{HOST}/api/automatedtestassignment/{assignment.pk}",
             "Links": [
                 {
-                    "Href": f"{HOST}/api/automatedtestassignment/{assignment.pk}/runs",
-                    "Rel": "Runs",
+                    "Href": f"{HOST}/api/automatedtestassignment/{assignment.pk}/{rel.lower()}",
+                    "Rel": rel,
                 }
+                for rel in ("Runs", "Relationships", "AllRelationships")
             ],
         }
 

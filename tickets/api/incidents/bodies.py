@@ -88,6 +88,7 @@ def incident(request: HttpRequest, row: Incident, **expanded: Any) -> dict[str, 
         "Links": [
             representations.rel("Comments", kit.by_id(request, "incident-comments", row.pk)),
             representations.rel("Attachments", kit.by_id(request, "incident-attachments", row.pk)),
+            *representations.relationships(request, "incident", row.pk),
         ],
     }
 

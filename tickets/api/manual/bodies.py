@@ -60,7 +60,8 @@ def script(request: HttpRequest, row: Script, **expanded: Any) -> dict[str, Any]
         **representations.tail(SCRIPT_EXPANDS, expanded),
         "Self": kit.by_id(request, "script", row.pk),
         "Links": [
-            representations.rel("Assignments", kit.by_id(request, "script-assignments", row.pk))
+            representations.rel("Assignments", kit.by_id(request, "script-assignments", row.pk)),
+            *representations.relationships(request, "script", row.pk),
         ],
     }
 
@@ -77,7 +78,10 @@ def assignment(request: HttpRequest, row: ScriptAssignment, **expanded: Any) -> 
         "PackageId": row.package_id,
         **representations.tail(ASSIGNMENT_EXPANDS, expanded),
         "Self": kit.by_id(request, "scriptassignment", row.pk),
-        "Links": [representations.rel("Runs", kit.by_id(request, "scriptassignment-runs", row.pk))],
+        "Links": [
+            representations.rel("Runs", kit.by_id(request, "scriptassignment-runs", row.pk)),
+            *representations.relationships(request, "scriptassignment", row.pk),
+        ],
     }
 
 
