@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import zstandard
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.db import connection
+from django.db import connection, transaction
 
 from backgroundtasks import clock, closed, conf, cron, operations, scheduling
 from backgroundtasks.handlers import TaskContext
@@ -24,13 +25,15 @@ from backgroundtasks.maintenance import backup, databases, restore, stores
 from backgroundtasks.maintenance.databases import postgres
 from backgroundtasks.maintenance.handlers.clean_gp_jobs import CleanGPJobs
 from backgroundtasks.models import Schedule, ScheduleState, Task, TaskStatus
-from bench import ours
+from bench import ours, prose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _RANDOM_ID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 _CHUNK = 1024 * 1024
+#: Messages of a run.
+_SAID = 10
 
 
 class _Nobody:
@@ -191,32 +194,28 @@ class _Quiet:
 
 
 def fill_for_backup(runs: int) -> int:
-    """Store runs and what they said, as compressible as such rows are; return the bytes to copy."""
+    """Store runs and ten times as many messages, each of its own words; return the bytes to copy."""
     ours.fill(runs)
-    words = ["refund", "checkout", "invoice", "rounding", "session", "token", "browser", "upload"]
-    chosen = random.Random(7)
-    texts = [" ".join(chosen.choices(words, k=8)) + f" {chosen.random()}" for _ in range(5000)]
-    run = TaskStatus.objects.first()
-    assert run is not None
-    table = "backgroundtasks_message"
-    with connection.cursor() as cursor:
-        rows = [
-            (run.pk if connection.features.has_native_uuid_field else run.pk.hex, texts[n % 5000])
-            for n in range(runs * 2)
-        ]
-        now = clock.now().isoformat()
-        for start in range(0, len(rows), 10_000):
+    ids = TaskStatus.objects.order_by("pk").values_list("pk", flat=True)
+    native = connection.features.has_native_uuid_field
+    now = clock.now().isoformat()
+    said = prose.messages(seed=7)
+    pairs = ((run, number) for run in ids for number in range(_SAID))
+    while batch := [*itertools.islice(pairs, 50_000)]:
+        rows = [(run if native else run.hex, *next(said), number) for run, number in batch]
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.executemany(
-                f"INSERT INTO {table} (run_id, level, key, text, parameters, attempt, created_at) "
-                f"VALUES (%s, 'info', 'bench.said', %s, '{{}}', 1, '{now}')",
-                rows[start : start + 10_000],
+                "INSERT INTO backgroundtasks_message "
+                "(run_id, level, key, text, parameters, attempt, created_at) "
+                f"VALUES (%s, 'info', 'bench.said', %s, %s, %s, '{now}')",
+                rows,
             )
     return databases.current().estimate()
 
 
 def back_up() -> dict[str, Any]:
-    """Make a backup; return its name, the seconds until it was written, and those until verified."""
-    began = time.perf_counter()
+    """Make a backup; return its name, seconds until it was written, and verified, and of processor."""
+    began, cpu = time.perf_counter(), _processor_time()
     written = 0.0
 
     class Meter(_Quiet):
@@ -226,7 +225,27 @@ def back_up() -> dict[str, Any]:
                 written = time.perf_counter() - began
 
     made = backup.make(stores.get(), backup.Wish("bench", "correct horse"), Meter())
-    return {"name": made.name, "written": written, "all": time.perf_counter() - began}
+    took = time.perf_counter() - began
+    return {
+        "name": made.name,
+        "written": written,
+        "all": took,
+        "cpu": _processor_time() - cpu,
+    }
+
+
+def peak_of_backup() -> float:
+    """Make a backup, and remove it; return the most memory that this process has had, in megabytes."""
+    stores.get().delete(back_up()["name"])
+    return ours.peak_memory()
+
+
+def _processor_time() -> float:
+    """Return the processor seconds of this process and of those that it waited for."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def put_back(name: str) -> float:
@@ -255,7 +274,10 @@ def raw_stages() -> dict[str, float]:
     try:
         took = {"copy": _timed(lambda: _raw_copy(copy))}
         packed = folder / "packed"
+        cpu = _processor_time()
         took["zstd"] = _timed(lambda: _zstd(copy, packed))
+        took["zstd_cpu"] = _processor_time() - cpu
+        took["ratio"] = copy.stat().st_size / packed.stat().st_size
         took["aes"] = _timed(lambda: _aes(packed))
         took["unzstd"] = _timed(lambda: _unzstd(packed))
         took["put"] = _timed(lambda: _raw_put(copy, folder))
@@ -273,6 +295,7 @@ def _timed(work: Any) -> float:
 def _raw_copy(target: Path) -> None:
     """Copy the database as its own tool does, without compressing."""
     if connection.vendor == "sqlite":
+        connection.close()  # closing the file lets go of all locks that this process has on it
         shutil.copyfile(str(connection.settings_dict["NAME"]), target)
         return
     command = [

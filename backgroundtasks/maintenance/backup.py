@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -15,10 +15,9 @@ import backgroundtasks
 from backgroundtasks import clock, closed
 from backgroundtasks.handlers import data_keys
 from backgroundtasks.maintenance import archive, databases, files, manifest, stores
-from backgroundtasks.maintenance.archive import Added
 from backgroundtasks.maintenance.errors import BackupDamaged
-from backgroundtasks.maintenance.manifest import FileDigest, Manifest
-from backgroundtasks.maintenance.sealing import Sealer, Unsealer
+from backgroundtasks.maintenance.manifest import FileDigest, Held, Manifest
+from backgroundtasks.maintenance.sealing import Passcode, Sealer, Unsealer
 from backgroundtasks.maintenance.workplace import workplace
 
 if TYPE_CHECKING:
@@ -84,18 +83,19 @@ def make(store: stores.Store, wish: Wish, meter: Meter) -> Made:
         "scheduled": wish.scheduled,
     }
     meter.expect(_expected())
+    passcode = Passcode(wish.passcode)
     with store.draft() as draft:
-        with draft.write() as file:
-            _write(file, info, wish, began, meter)
+        with draft.write() as file, archive.Writer(Sealer(file, info, passcode)) as writer:
+            _write(writer, info, wish, began, meter)
         meter.stage("Verifying")
         with draft.read() as file:
-            read = verify(file, wish.passcode, meter.add)
+            read = verify(file, passcode, meter.add)
         until = wish.retention_date
         draft.keep(name, {"retention_date": None if until is None else until.isoformat()})
     return Made(name, store.size(name), read)
 
 
-def verify(file: IO[bytes], passcode: str, told: Callable[[int], None]) -> Manifest:
+def verify(file: IO[bytes], passcode: str | Passcode, told: Callable[[int], None]) -> Manifest:
     """
     Read all of a backup and compare it with what it says of itself.
 
@@ -108,7 +108,7 @@ def verify(file: IO[bytes], passcode: str, told: Callable[[int], None]) -> Manif
 class Sink(Protocol):
     """Takes the content of one member."""
 
-    def write(self, data: bytes, /) -> Any:
+    def write(self, data: bytes | memoryview, /) -> Any:
         """Take some of it."""
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class Sink(Protocol):
 
 def unpack(
     file: IO[bytes],
-    passcode: str,
+    passcode: str | Passcode,
     told: Callable[[int], None],
     sink: Callable[[str], Sink],
 ) -> Manifest:
@@ -127,18 +127,20 @@ def unpack(
     Raises:
         NoBackup, BackupTooNew, BackupDamaged, PasscodeWrong: nothing of it is to be used.
     """
-    found: dict[str, Added] = {}
+    found: dict[str, Held] = {}
     seen = FileDigest()
     said: bytes | None = None
-    for name, content in archive.read(Unsealer(file, passcode)):
+    unsealer = Unsealer(file, passcode)
+    for name, content in archive.read(unsealer):
         if name == manifest.MANIFEST:
             said = b"".join(content)
             continue
-        added = _poured(content, sink(name), told)
+        hashed = unsealer.header.version == 1 and name != manifest.DATA_KEYS
+        held = _poured(content, sink(name), told, hashed=hashed)
         if name.startswith(manifest.FILES):
-            seen.add(name, added)
+            seen.add(name, held)
         else:
-            found[name] = added
+            found[name] = held
     if said is None:
         raise BackupDamaged("it has no manifest")
     parsed = manifest.parsed(said)
@@ -154,19 +156,16 @@ def unpack(
 
 
 def _write(
-    file: IO[bytes], info: dict[str, Any], wish: Wish, began: datetime, meter: Meter
+    writer: archive.Writer, info: dict[str, Any], wish: Wish, began: datetime, meter: Meter
 ) -> None:
     """Write all members of a backup."""
-    writer = archive.Writer(Sealer(file, info, wish.passcode))
     held = FileDigest()
     meter.stage("Copying files")
     _add_files(writer, held, meter)
-    with ExitStack() as stack:
-        meter.stage("Copying the database")
-        place = stack.enter_context(_scratch())
-        copy = stack.enter_context(databases.current().copy(place, meter.add))
+    meter.stage("Copying the database")
+    with _scratch() as place, databases.current().copy(place, meter.add) as copy:
         meter.stage("Writing the database")
-        database = writer.add(manifest.DATABASE, copy.stream, meter.add)
+        database = Held(writer.add(manifest.DATABASE, copy.stream, meter.add))
         copy.finish()
         tables, migrations = copy.tables, copy.migrations
     # Files come before the database, so that one which is removed meanwhile is there; what
@@ -199,7 +198,7 @@ def _add_files(
                 continue  # it is gone: whoever was done with it has removed it
             with content:
                 member = f"{manifest.FILES}{alias}/{name}"
-                held.add(member, writer.add(member, content, meter.add))
+                held.add(member, Held(writer.add(member, content, meter.add)))
 
 
 def _expected() -> int:
@@ -209,21 +208,28 @@ def _expected() -> int:
     return 2 * held + (3 if connection.vendor == "sqlite" else 2) * database
 
 
-def _poured(content: Iterator[bytes], sink: Sink, told: Callable[[int], None]) -> Added:
+def _poured(
+    content: Iterator[bytes | memoryview],
+    sink: Sink,
+    told: Callable[[int], None],
+    *,
+    hashed: bool,
+) -> Held:
     size, digest = 0, hashlib.sha256()
     for block in content:
         sink.write(block)
-        digest.update(block)
+        if hashed:
+            digest.update(block)
         size += len(block)
         told(len(block))
     sink.close()
-    return Added(size, digest.hexdigest())
+    return Held(size, digest.hexdigest() if hashed else None)
 
 
 class _Nowhere:
     """Takes everything and keeps nothing."""
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: bytes | memoryview, /) -> None:
         """Take it."""
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from backgroundtasks.maintenance.archive import Added
 from backgroundtasks.maintenance.errors import BackupDamaged
 
 #: Names of members.
@@ -15,6 +14,16 @@ DATABASE: Final = "database"
 DATA_KEYS: Final = "data_keys"
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files/"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a backup says that it holds of something."""
+
+    #: Bytes.
+    size: int
+    #: Of the database only in the first version: since then each frame has a checksum.
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +35,12 @@ class Manifest:
     release: str
     #: `sqlite` or `postgresql`.
     vendor: str
-    database: Added
+    database: Held
     #: Rows of each table.
     tables: dict[str, int]
     #: `app.name`, sorted.
     migrations: list[str]
-    files: Added
+    files: Held
     #: How many files; one that came twice counts twice.
     file_count: int
     #: The run that made it; it is unfinished in its own copy. Empty: none did.
@@ -50,15 +59,16 @@ class FileDigest:
     count: int = 0
     _digest: Any = field(default_factory=hashlib.sha256)
 
-    def add(self, name: str, added: Added) -> None:
+    def add(self, name: str, held: Held) -> None:
         """Take one more file, in the order of the backup."""
-        self.size += added.size
+        self.size += held.size
         self.count += 1
-        self._digest.update(bytes.fromhex(added.sha256) + name.encode() + b"\0")
+        what = held.size.to_bytes(8) if held.sha256 is None else bytes.fromhex(held.sha256)
+        self._digest.update(what + name.encode() + b"\0")
 
-    def all(self) -> Added:
+    def all(self) -> Held:
         """Return size and digest of all."""
-        return Added(self.size, self._digest.hexdigest())
+        return Held(self.size, self._digest.hexdigest())
 
 
 def parsed(content: bytes) -> Manifest:
@@ -71,7 +81,7 @@ def parsed(content: bytes) -> Manifest:
     try:
         values = json.loads(content)
         for name in ("database", "files"):
-            values[name] = Added(**values[name])
+            values[name] = Held(**values[name])
         return Manifest(**values)
     except (ValueError, TypeError, LookupError):
         raise BackupDamaged("its manifest cannot be read") from None

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAGIC: Final = b"TCBACKUP"
-VERSION: Final = 1
+#: What we write; older ones are read, too. What they hold differs, not what is in this module.
+VERSION: Final = 2
 #: Bytes of a chunk before it is encrypted; the last one may be shorter.
 CHUNK: Final = 1024 * 1024
 
@@ -47,6 +48,7 @@ _MOST_CHUNKS: Final = 2**32
 class Header:
     """What stands in front of the chunks."""
 
+    version: int
     #: What anybody may know: name, times, versions.
     info: Mapping[str, Any]
     log2_n: int
@@ -61,18 +63,36 @@ class Header:
     check: bytes
 
 
+class Passcode:
+    """A passcode, with the keys that were made of it last: making them takes a while."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._made: tuple[tuple[bytes, int, int, int], tuple[bytes, bytes]] | None = None
+
+    def keys(self, salt: bytes, log2_n: int, r: int, p: int) -> tuple[bytes, bytes]:
+        """Return the key of the chunks and that of the header's check."""
+        asked = (salt, log2_n, r, p)
+        if self._made is None or self._made[0] != asked:
+            kdf = Scrypt(salt=salt, length=64, n=2**log2_n, r=r, p=p)
+            derived = kdf.derive(self._text.encode())
+            self._made = asked, (derived[:32], derived[32:])
+        return self._made[1]
+
+
 class Sealer(RawIOBase):
     """Writes a backup's outside: what is written to it goes encrypted to `file`."""
 
-    def __init__(self, file: IO[bytes], info: Mapping[str, Any], passcode: str) -> None:
+    def __init__(self, file: IO[bytes], info: Mapping[str, Any], passcode: str | Passcode) -> None:
         super().__init__()
+        passcode = Passcode(passcode) if isinstance(passcode, str) else passcode
         salt, prefix = os.urandom(16), os.urandom(7)
         text = json.dumps(dict(info), sort_keys=True).encode()
         start = _START.pack(MAGIC, VERSION) + _REST.pack(
             _SCRYPT, _LOG2_N, _R, _P, CHUNK, salt, prefix, len(text)
         )
         digest = hashlib.sha256(start + text).digest()
-        key, check_key = _keys(passcode, salt, _LOG2_N, _R, _P)
+        key, check_key = passcode.keys(salt, _LOG2_N, _R, _P)
         check = hmac.digest(check_key, digest, "sha256")
         file.write(start + text + digest + check)
         self._file = file
@@ -104,7 +124,7 @@ class Sealer(RawIOBase):
 
     def _seal(self, *, last: bool) -> None:
         nonce = _nonce(self._prefix, self._number, last=last)
-        self._file.write(self._cipher.encrypt(nonce, bytes(self._held), self._digest))
+        self._file.write(self._cipher.encrypt(nonce, self._held, self._digest))
         self._held.clear()
         self._number += 1
 
@@ -112,7 +132,7 @@ class Sealer(RawIOBase):
 class Unsealer(RawIOBase):
     """Reads what a `Sealer` wrote; every byte that it gives has been vouched for."""
 
-    def __init__(self, file: IO[bytes], passcode: str) -> None:
+    def __init__(self, file: IO[bytes], passcode: str | Passcode) -> None:
         """
         Read the header and try the passcode.
 
@@ -120,8 +140,9 @@ class Unsealer(RawIOBase):
             NoBackup, BackupTooNew, BackupDamaged, PasscodeWrong: nothing of it can be read.
         """
         super().__init__()
+        passcode = Passcode(passcode) if isinstance(passcode, str) else passcode
         self.header = header = read_header(file)
-        key, check_key = _keys(passcode, header.salt, header.log2_n, header.r, header.p)
+        key, check_key = passcode.keys(header.salt, header.log2_n, header.r, header.p)
         if not hmac.compare_digest(hmac.digest(check_key, header.digest, "sha256"), header.check):
             raise PasscodeWrong
         self._file = file
@@ -201,13 +222,7 @@ def read_header(file: IO[bytes]) -> Header:
     bounds = (log2_n <= _MOST_LOG2_N, r <= _MOST_R, p <= _MOST_P, 0 < chunk <= _MOST_CHUNK)
     if kdf != _SCRYPT or not all(bounds) or not min(log2_n, r, p):
         raise BackupDamaged("its header asks for more than we ever write")
-    return Header(json.loads(text), log2_n, r, p, chunk, salt, prefix, digest, check)
-
-
-def _keys(passcode: str, salt: bytes, log2_n: int, r: int, p: int) -> tuple[bytes, bytes]:
-    """Return the key of the chunks and that of the header's check."""
-    derived = Scrypt(salt=salt, length=64, n=2**log2_n, r=r, p=p).derive(passcode.encode())
-    return derived[:32], derived[32:]
+    return Header(version, json.loads(text), log2_n, r, p, chunk, salt, prefix, digest, check)
 
 
 def _nonce(prefix: bytes, number: int, *, last: bool) -> bytes:

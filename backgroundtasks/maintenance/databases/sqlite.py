@@ -1,7 +1,10 @@
 """
-Copying SQLite by its online backup, page by page under one read transaction.
+Copying SQLite: its file is read as it is while nobody may change it, though all may write.
 
-Without that transaction of ours every commit of another process would make it begin again.
+What others write goes to the write-ahead log. A transaction that began when all of the log
+stood in the file reads the file alone, and until it ends nobody may bring more of the log there.
+Where no such moment comes, SQLite's online backup makes a copy under a read transaction:
+without that, every commit of another process would make it begin again.
 """
 
 from __future__ import annotations
@@ -9,10 +12,12 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection
 
@@ -21,10 +26,16 @@ from backgroundtasks.maintenance.errors import BackupDamaged, RestoreRefused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from backgroundtasks.maintenance.archive import Source
+
 #: Pages between two looks whether to stop: 16 MiB.
 _PAGES: Final = 4096
 #: Seconds that a write waits for others.
 _PATIENCE: Final = 20
+#: Seconds in which a moment may come at which nobody reads older rows than the file has.
+_MOMENT: Final = 2.0
+#: Where a database's first page says whether it has a log; 1: it has none.
+_VERSIONS: Final = slice(18, 20)
 _ASIDE: Final = "aside.sqlite3"
 #: Set aside as files, because it could not even be read.
 _BROKEN: Final = "aside-broken"
@@ -33,7 +44,7 @@ _FILES: Final = ("", "-wal", "-shm")
 
 @dataclass
 class _Copy:
-    stream: IO[bytes]
+    stream: Source
     tables: dict[str, int]
     migrations: list[str]
 
@@ -50,12 +61,21 @@ class Sqlite:
     def estimate(self) -> int:
         """Return the size of the database in bytes."""
         with closing(_open(self._path)) as live:
-            pages = int(_one(live, "PRAGMA page_count"))
-            return pages * int(_one(live, "PRAGMA page_size"))
+            return int(_one(live, "PRAGMA page_count")) * _page(live)
 
     @contextmanager
     def copy(self, folder: Path, told: Callable[[int], None]) -> Iterator[_Copy]:
-        """Copy into a file in `folder`, and give that."""
+        """Give the pages of the file itself; those of a copy in `folder` where that cannot be."""
+        with closing(_open(self._path)) as live:
+            if _pinned(live, self._path):
+                size = int(_one(live, "PRAGMA page_count")) * _page(live)
+                yield _Copy(_Pages(_held(self._path), size), _counts(live), _migrations(live))
+                return
+        with self._copied(folder, told) as copy:
+            yield copy
+
+    @contextmanager
+    def _copied(self, folder: Path, told: Callable[[int], None]) -> Iterator[_Copy]:
         path = folder / "copy.sqlite3"
         path.touch(mode=0o600)
         with closing(_open(self._path)) as live, closing(_open(path)) as copy:
@@ -63,7 +83,7 @@ class Sqlite:
             copy.execute("PRAGMA journal_mode=OFF")
             copy.execute("PRAGMA synchronous=OFF")
             live.execute("BEGIN")
-            page = int(_one(live, "PRAGMA page_size"))
+            page = _page(live)
             _one(live, "SELECT count(*) FROM sqlite_master")  # the moment that is copied
             _transfer(live, copy, lambda pages: told(pages * page))
         with closing(_open(path)) as copy:
@@ -71,7 +91,7 @@ class Sqlite:
             copy.execute("PRAGMA journal_mode=DELETE")
             tables = _counts(copy)
             migrations = _migrations(copy)
-        with path.open("rb") as stream:
+        with path.open("rb", buffering=0) as stream:
             yield _Copy(stream, tables, migrations)
         path.unlink()
 
@@ -175,9 +195,91 @@ class Sqlite:
             self._beside(suffix).unlink(missing_ok=True)
 
 
-def _open(path: Path) -> sqlite3.Connection:
+class _Pages(RawIOBase):
+    """Reads a database's file, up to a size, as one that has no log beside it."""
+
+    def __init__(self, file: int, size: int) -> None:
+        super().__init__()
+        self._file = file
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """
+        Read some of it.
+
+        Raises:
+            OSError: the file is shorter than the database.
+        """
+        view = memoryview(buffer)[: self._size - self._at]
+        count = os.preadv(self._file, [view], self._at)
+        if not count and len(view):
+            raise OSError(f"the database ends after {self._at} bytes")
+        if not self._at:
+            view[_VERSIONS] = b"\1\1"
+        self._at += count
+        return count
+
+
+def _pinned(live: sqlite3.Connection, path: Path) -> bool:
+    """
+    Begin a transaction that reads the file alone; return whether it could.
+
+    All of the log is brought into the file; then once more what came since, while nobody can
+    write: that is little. A transaction that begins then needs nothing of the log. It holds the
+    lock without which nobody may write to the file (`WAL_READ_LOCK(0)` in SQLite's words).
+    """
+    until = time.monotonic() + _MOMENT
+    while _has_log(live) and time.monotonic() < until:
+        _in_file(live)
+        try:
+            with closing(_open(path, _MOMENT)) as gate:
+                gate.execute("BEGIN IMMEDIATE")
+                if _in_file(live):
+                    live.execute("BEGIN")
+                    _one(live, "SELECT count(*) FROM sqlite_master")
+                    return True
+        except sqlite3.OperationalError:
+            return False  # somebody writes all the time
+        time.sleep(0.02)  # somebody still reads what was there before
+    return False
+
+
+def _has_log(live: sqlite3.Connection) -> bool:
+    return bool(_one(live, "PRAGMA journal_mode") == "wal")
+
+
+def _in_file(live: sqlite3.Connection) -> bool:
+    """Bring the log into the file as far as nobody reads what was there; return whether all is."""
+    busy, log, done = live.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return not busy and log == done
+
+
+#: By device and number of the file.
+_HELD: Final[dict[tuple[int, int], int]] = {}
+
+
+def _held(path: Path) -> int:
+    """
+    Return a descriptor of a database's file, which is never closed.
+
+    POSIX' locks belong to a process, and closing any descriptor of a file lets go of all that
+    the process has on it: those of SQLite, too.
+    """
+    found = path.stat()
+    key = (found.st_dev, found.st_ino)
+    if key not in _HELD:
+        _HELD[key] = os.open(path, os.O_RDONLY)
+    return _HELD[key]
+
+
+def _open(path: Path, patience: float = _PATIENCE) -> sqlite3.Connection:
     """Open a database outside of Django, which would begin transactions by itself."""
-    return sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    return sqlite3.connect(path, timeout=patience, isolation_level=None)
 
 
 def _transfer(
@@ -195,6 +297,10 @@ def _transfer(
         done = total - remaining
 
     source.backup(target, pages=_PAGES, progress=progress, sleep=0.01)
+
+
+def _page(database: sqlite3.Connection) -> int:
+    return int(_one(database, "PRAGMA page_size"))
 
 
 def _counts(database: sqlite3.Connection) -> dict[str, int]:

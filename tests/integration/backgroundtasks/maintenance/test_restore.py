@@ -23,7 +23,7 @@ from backgroundtasks.maintenance.handlers.create_backup import CreateBackup
 from backgroundtasks.maintenance.journal import REPLACING, Journal
 from backgroundtasks.models import Account, Schedule, Task, TaskStatus, Worker
 from backgroundtasks.states import FINAL, State
-from tests.support import factories
+from tests.support import factories, first_backups
 from tests.support.rows import all_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,6 +75,25 @@ def test_every_row_file_and_key_comes_back(installation: Path, name: str) -> Non
     assert (installation / "files/results/two").read_bytes() == b"two" * 100_000
     assert set(old_keys) < set(data_keys.current())
     assert [path.name for path in (installation / "maintenance/restore").iterdir()] == ["lock"]
+
+
+def test_a_backup_of_the_first_version_comes_back(installation: Path, name: str) -> None:
+    before = all_rows()
+    first_backups.turned_back(path_of(installation, name), PASSCODE)
+    Account.objects.create(name="Made since")
+    shutil.rmtree(installation / "files")
+
+    restored(name)
+
+    assert all_rows() == before
+    assert (installation / "files/results/two").read_bytes() == b"two" * 100_000
+
+
+def test_the_first_versions_digest_is_compared(installation: Path, name: str) -> None:
+    first_backups.turned_back(path_of(installation, name), PASSCODE, sha256="0" * 64)
+
+    with pytest.raises(errors.BackupDamaged, match="not what its manifest says"):
+        restored(name)
 
 
 def test_a_file_that_changed_gets_its_old_content(installation: Path, name: str) -> None:
