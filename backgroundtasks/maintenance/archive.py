@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from operator import itemgetter
-from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, TypeVar, cast
 
 import zstandard
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from backgroundtasks.maintenance.sealing import Sealer, Unsealer
 
 T = TypeVar("T")
+
+#: Name and content of a member, or of a part of one.
+Part: TypeAlias = "tuple[str, bytes | memoryview]"
 
 #: Bytes of tar in a frame. With 4 MiB it is 2 % smaller, and takes 7 % more of a processor.
 FRAME: Final = 2 * 1024 * 1024
@@ -152,16 +155,17 @@ def read(unsealer: Unsealer) -> Iterator[tuple[str, Iterator[bytes | memoryview]
     Raises:
         BackupDamaged: something is missing or changed.
     """
-    parts = _parts_of_one_frame if unsealer.header.version == 1 else _parts
+    first = unsealer.header.version == 1
+    parts = _parts_of_one_frame(unsealer) if first else _parts(unsealer)
     try:
-        for name, group in itertools.groupby(parts(unsealer), key=itemgetter(0)):
+        for name, group in itertools.groupby(parts, key=itemgetter(0)):
             yield name, (content for _, content in group)
     except (tarfile.TarError, zstandard.ZstdError, EOFError) as error:
         raise BackupDamaged(f"its content cannot be read ({type(error).__name__})") from None
     unsealer.drain()
 
 
-def _parts(unsealer: Unsealer) -> Iterator[tuple[str, memoryview]]:
+def _parts(unsealer: Unsealer) -> Iterator[Part]:
     for frame in _frames(unsealer):
         view = memoryview(frame)
         with tarfile.open(mode="r:", fileobj=io.BytesIO(frame)) as tar:
@@ -200,7 +204,7 @@ def _one_frame(file: IO[bytes], length: bytes) -> bytes:
     raise BackupDamaged("a frame of its content is not what it should be")
 
 
-def _parts_of_one_frame(unsealer: Unsealer) -> Iterator[tuple[str, bytes]]:
+def _parts_of_one_frame(unsealer: Unsealer) -> Iterator[Part]:
     """Yield the parts of a backup of the first version, in pieces."""
     expander = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
     frame = expander.stream_reader(cast("IO[bytes]", unsealer), read_size=_BLOCK, closefd=False)

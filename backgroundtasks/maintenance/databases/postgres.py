@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
+    from backgroundtasks.maintenance.archive import Source
+
 #: The schema in which the old data waits until the new has passed its checks.
 _ASIDE: Final = "taskcenter_aside"
 #: Where Debian and its like keep each version's programs.
@@ -42,7 +44,7 @@ _PATIENCE: Final = 5
 
 @dataclass
 class _Copy:
-    stream: IO[bytes]
+    stream: Source
     tables: dict[str, int]
     migrations: list[str]
     process: subprocess.Popen[bytes]
@@ -92,7 +94,7 @@ class Postgres:
                 try:
                     tables = _counts(own)
                     migrations = _migrations(own)
-                    stream = cast("IO[bytes]", process.stdout)
+                    stream = cast("Source", process.stdout)
                     yield _Copy(stream, tables, migrations, process, errors)
                 finally:
                     if process.poll() is None:

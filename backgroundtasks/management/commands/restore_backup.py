@@ -114,7 +114,7 @@ class _Keeper:
     def __init__(self, file: Any) -> None:
         self._file = file
 
-    def write(self, data: bytes, /) -> None:
+    def write(self, data: bytes | memoryview, /) -> None:
         """Write it, if it is wanted."""
         if self._file is not None:
             self._file.write(data)
