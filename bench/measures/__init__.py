@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bench.measures.backups import backups
+from bench.measures.bulk import bulk
 from bench.measures.cleaning import cleaning
 from bench.measures.dialects import dialects
 from bench.measures.engine import engine
@@ -32,6 +33,7 @@ MEASURES: Final[dict[str, Callable[[Bench], Iterator[Line]]]] = {
     "linking": linking,
     "reindex": reindex,
     "samples": samples,
+    "bulk": bulk,
     "list": pages,
     "backup": backups,
     "cleaning": cleaning,

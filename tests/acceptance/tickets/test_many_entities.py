@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,11 @@ from backgroundtasks.states import FINAL, State
 from indexing.models import Document, Relationship
 from tests.support import factories
 from tests.support.http import Server, token
+from tests.support.projects import PackageFactory
 from tests.support.uploads import files_in
 from tests.support.waiting import wait_for
 from tests.support.workers import WorkerCommand, kill
-from tickets.models import Project, ResultNode, ScriptAssignment, StepResult
+from tickets.models import AutomatedTest, Project, ResultNode, ScriptAssignment, StepResult
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
@@ -122,3 +125,54 @@ def test_what_is_done_to_many_entities_is_done_once_however_often_its_worker_is_
     for model in (ResultNode, ScriptAssignment, StepResult, Document, Relationship):
         assert not model._base_manager.exists(), model
     assert not files_in(files)
+
+
+def test_moves_exports_and_deletions_in_bulk_are_complete_after_their_worker_was_killed(
+    api: httpx.Client, files: Path
+) -> None:
+    made = api.post("/api/projects", json={"Name": "Shop"}).json()
+    project = Project.objects.get(pk=made["Id"])
+    here, there = PackageFactory.create_batch(2, project=project)
+    tests = AutomatedTest.objects.bulk_create(
+        AutomatedTest(account=project.account, project=project, package=here, name=f"Test {number}")
+        for number in range(20_000)
+    )
+    selected = [{"Id": str(test.pk), "Type": "AutomatedTest"} for test in tests]
+    some, others = selected[:2_000], {test.pk for test in tests[2_000:]}
+    placed = AutomatedTest.objects.values_list("pk", flat=True)
+
+    with WorkerCommand(workers=1) as command:
+        until = Killing(api, command)
+        moved = until(
+            lambda: placed.filter(package=there).exists(),
+            "bulkaction",
+            commandName="BulkMove",
+            targetPackageId=str(there.pk),
+            selections=some,
+        )
+        assert moved["DoneElements"] == 2_000
+        assert {str(pk) for pk in placed.filter(package=there)} == {one["Id"] for one in some}
+        assert set(placed.filter(package=here)) == others
+
+        exported = until(
+            lambda: TaskStatus.objects.filter(state=State.RUNNING).exists(),
+            "bulkaction",
+            commandName="CsvExport",
+            selections=selected,
+        )
+        assert exported["DoneElements"] == 20_000
+        file = api.get(f"/api/exportfile/{exported['FileName']}").content.decode("utf-8-sig")
+        lines = list(csv.DictReader(io.StringIO(file)))
+        assert [line["Id"] for line in lines] == [one["Id"] for one in selected]
+
+        deleted = until(
+            lambda: placed.count() < len(tests),
+            "bulkaction",
+            commandName="BulkDelete",
+            selections=some,
+        )
+        assert deleted["DoneElements"] == 2_000
+
+    assert set(placed) == others
+    assert not Document.objects.filter(entity_type="AutomatedTest").exists()
+    assert [file.name for file in files_in(files)] == [exported["FileName"][7:-4].replace("-", "")]
