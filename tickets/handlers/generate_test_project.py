@@ -21,7 +21,7 @@ from backgroundtasks.handlers import (
 )
 from backgroundtasks.handlers.context import Cancelled
 from indexing import documents
-from tickets import removal, visibility
+from tickets import naming, removal, visibility
 from tickets.models import Project
 from tickets.samples.rows import Batch, SampleRows
 from tickets.samples.size import Size
@@ -208,6 +208,8 @@ def _write(context: TaskContext, batch: Batch, tally: Tally, following: tuple[in
 
 def _show(project_id: UUID) -> None:
     with transaction.atomic():
+        project = Project.objects.get(pk=project_id)
+        naming.free(project.account_id, project.name)
         Project.objects.filter(pk=project_id).update(
             is_complete=True, hidden_by=None, updated_at=clock.now()
         )

@@ -42,8 +42,9 @@ class Project(models.Model):
             models.UniqueConstraint(
                 "account",
                 Lower("name"),
-                # The name of one that is on its way out may be given again.
-                condition=models.Q(hidden_by__isnull=True),
+                # One that is being filled has it only when it is shown. The name of one that is on
+                # its way out may be given again: see `tickets.naming`.
+                condition=models.Q(is_complete=True),
                 name="one_project_per_name",
                 violation_error_message="A project of this name exists already.",
             )

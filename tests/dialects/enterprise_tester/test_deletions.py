@@ -21,10 +21,12 @@ from tests.support.projects import (
     PackageFactory,
     ProjectFactory,
     RunFactory,
+    send,
 )
 from tests.support.uploads import file_store, one_file
 from tickets.handlers.delete_organisation import DeleteOrganisation
 from tickets.handlers.delete_project import DeleteProject
+from tickets.handlers.generate_test_project import GenerateTestProject
 from tickets.models import AutomatedTestAssignment, Project, ResultNode
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("file_store")]
@@ -161,6 +163,38 @@ class TestDeleteProject:
         caller.call("DELETE", f"/api/project/{project_of(node).pk}")
 
         assert caller.post("/api/projects", {"Name": "Billing"}).status_code == 201
+
+    @pytest.mark.parametrize("way", ["new", "renamed", "sample"])
+    def test_that_is_cancelled_brings_no_second_project_of_a_name_back(
+        self, caller: Caller, node: ResultNode, way: str
+    ) -> None:
+        row = project_of(node)
+        other = answered(caller.post("/api/projects", {"Name": "Orders"}), 201)
+        task = answered(caller.call("DELETE", f"/api/project/{row.pk}"), 202)
+        if way == "new":
+            answered(caller.post("/api/projects", {"Name": "BILLING"}), 201)
+        elif way == "renamed":
+            answered(send(caller, "PUT", f"/api/project/{other['Id']}", {"Name": "billing"}), 200)
+        else:
+            sizes = {"Packages": 1, "AutomatedTests": 0, "Scripts": 0, "AgileRuns": 0}
+            caller.start("GenerateTestProject", Name="Billing", Incidents=0, **sizes)
+            # The one that deletes is queued before it, and cancelled before a worker sees it.
+            perform(
+                GenerateTestProject,
+                TaskStatus.objects.get(task_type="GenerateTestProject").task.parameters,
+                account_id=row.account_id,
+            )
+
+        answered(caller.post(f"/api/backgroundtask/{task['Id']}/cancel"), 200)
+
+        back = answered(caller.get(f"/api/project/{row.pk}"), 200)
+        assert back["Name"] == f"Billing (being deleted, {row.pk.hex[:8]})"
+        names = [one["Name"].lower() for one in answered(caller.get("/api/projects"), 200)["Items"]]
+        assert sorted(names) == sorted(set(names))
+        found = caller.get("/api/search?tql=EntityType=Project+AND+Name+~+'being deleted'")
+        assert answered(found, 200)["Total"] == 1
+        refused = caller.post("/api/projects", {"Name": back["Name"].upper()})
+        assert refused.status_code == 409
 
     def test_takes_nothing_new_into_a_project_on_its_way_out(
         self, caller: Caller, node: ResultNode

@@ -11,7 +11,7 @@ from backgroundtasks import operations
 from backgroundtasks.api import kit
 from backgroundtasks.exceptions import SubmissionRefused
 from indexing import documents
-from tickets import picklists
+from tickets import naming, picklists
 from tickets.api import collection, expansions, lookup
 from tickets.api.serializers import ProjectChange, ProjectWrite
 from tickets.handlers.delete_project import DeleteProject
@@ -142,6 +142,8 @@ def _save(actor: Actor, row: Project, given: dict[str, Any]) -> None:
     try:
         with transaction.atomic():
             is_new = row._state.adding  # noqa: SLF001 - documented API
+            if given.get("Name") is not None:
+                naming.free(row.account_id, row.name)
             row.save()
             if is_new:
                 picklists.provide(row)
