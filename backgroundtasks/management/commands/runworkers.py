@@ -33,9 +33,9 @@ class Command(BaseCommand):
             raise CommandError(
                 "The worker command needs Linux (process groups, death signals, packet sockets)."
             )
-        workers = options["workers"] or conf.WORKERS
+        workers = conf.WORKERS if options["workers"] is None else options["workers"]
         if workers < 1:
-            raise CommandError("--workers must be at least 1.")
+            raise CommandError(f"--workers: at least 1, not {workers}.", returncode=2)
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()]
         if not queues:
             queues = sorted({"default"} | {h.queue for h in registry.all_handlers()})

@@ -26,7 +26,7 @@ def test_of_projects_of_one_name_those_whose_removal_began_get_names_of_their_ow
     ]
     filled = ProjectFactory.create(name="Billing", account=account, is_complete=False)
 
-    import_module("tickets.migrations.0008_one_project_per_name").part_namesakes(apps, None)
+    import_module("tickets.migrations.0009_one_project_per_name").part_namesakes(apps, None)
 
     names = dict(Project.objects.values_list("pk", "name"))
     assert names == {

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 
 from backgroundtasks import clock
 from backgroundtasks.models import OAuthClient, Queue, Task, TaskStatus, Worker
 from backgroundtasks.operations.issue_token import digest
 from backgroundtasks.states import State
+from backgroundtasks.worker.supervisor import Supervisor
 from tests.support import factories
 
 pytestmark = pytest.mark.django_db
@@ -125,3 +126,17 @@ def test_flush_runs_deletes_what_has_expired_and_nothing_else(
 
     assert list(TaskStatus.objects.all()) == [kept]
     assert not Task.objects.filter(pk=expired.task_id).exists()
+
+
+class TestRunWorkers:
+    @pytest.mark.parametrize("number", [0, -1])
+    def test_refuses_no_workers_instead_of_taking_the_usual_number(
+        self, number: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Supervisor, "run", lambda _: 0)
+
+        with pytest.raises(CommandError) as refusal:
+            call_command("runworkers", f"--workers={number}")
+
+        assert str(refusal.value) == f"--workers: at least 1, not {number}."
+        assert refusal.value.returncode == 2

@@ -19,7 +19,7 @@ def part_namesakes(apps: Any, _: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tickets", "0007_versions_and_components"),
+        ("tickets", "0008_attachments"),
     ]
 
     operations = [
