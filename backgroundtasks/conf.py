@@ -69,6 +69,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "BACKUP_STORES": {},
     #: Folders below which operators may register stores; the first one is what paths are relative to.
     "BACKUP_ROOTS": (),
+    #: Networks that registered S3 stores may be in, besides the public ones. Not this machine itself.
+    "S3_NETWORKS": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
     #: Names in STORAGES whose files backups hold.
     "BACKUP_FILES": ("uploads",),
     #: A folder for the marker that closes the installation, and for what a restore unpacks; empty: there is no maintenance mode.

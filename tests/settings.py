@@ -25,6 +25,9 @@ os.environ.setdefault("PGOPTIONS", "-c synchronous_commit=off")
 # Tests make their schedules themselves, and count what runs.
 TASKCENTER = TASKCENTER | {"SYSTEM_TASKS": ()}
 
+# The object stores of tests are on this machine.
+TASKCENTER = TASKCENTER | {"S3_NETWORKS": ("127.0.0.0/8", "10.0.0.0/8")}
+
 # Real processes of a test get numbers of their own: seconds for durations.
 TASKCENTER = TASKCENTER | {
     name: timedelta(seconds=value) if isinstance(value, float) else value

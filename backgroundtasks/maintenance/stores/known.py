@@ -118,7 +118,8 @@ def build(kind: str, settings: Mapping[str, Any], credentials: Mapping[str, Any]
     """
     if kind == StoreKind.LOCAL:
         return LocalStore(wanted.allowed_folder(settings["path"]))
-    return S3Store(**settings, **secrets.unseal(dict(credentials)), owner=_installation)
+    opened = secrets.unseal(dict(credentials))
+    return S3Store(**settings, **opened, owner=_installation, guarded=True)
 
 
 def at(place: str) -> Store:

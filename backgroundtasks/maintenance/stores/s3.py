@@ -18,9 +18,12 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache, lru_cache
 from typing import IO, TYPE_CHECKING, Any, Final, cast
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from backgroundtasks import clock
 from backgroundtasks.maintenance import errors
+from backgroundtasks.maintenance.stores import endpoints
 from backgroundtasks.maintenance.stores.protocol import NOTES, SUFFIX, Draft, checked
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ class S3Store:
         region: str | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
+        guarded: bool = False,
     ) -> None:
         """
         Describe the store; nobody is asked yet.
@@ -68,11 +72,14 @@ class S3Store:
             region: Where the server asks for one.
             access_key_id: Without one, boto3 looks where it always does (environment, role).
             secret_access_key: The secret to it.
+            guarded: Whether the endpoint is what an operator typed, and not the installation's
+                own setting: `endpoints` says where it may be.
         """
         self._bucket = bucket
         self._owner = owner
         self._prefix = f"{prefix}/" if prefix else ""
-        self._given = (endpoint_url, region, access_key_id, secret_access_key)
+        self._guarded = endpoint_url if guarded else None
+        self._given = (self._guarded, endpoint_url, region, access_key_id, secret_access_key)
 
     def names(self) -> list[str]:
         """Return the names of all backups."""
@@ -139,6 +146,9 @@ class S3Store:
 
     def try_out(self) -> None:
         """Write an object, read it back, and remove it."""
+        if self._guarded is not None:
+            # boto3 would try again and again.
+            _look_up(self._guarded)
         key = f"{self._prefix}{_WORK}try-{uuid.uuid4().hex}"
         self._ask("put_object", Key=key, Body=b"x")
         self._ask("get_object", Key=key)["Body"].close()
@@ -392,6 +402,9 @@ def _told(bucket: str, name: str | None = None) -> Iterator[None]:
     except (boto.NoCredentialsError, boto.PartialCredentialsError):
         raise errors.StoreUnreachable("no credentials were given, nor found") from None
     except (boto.EndpointConnectionError, boto.ConnectionError, boto.HTTPClientError) as error:
+        cause = error.kwargs.get("error")
+        if isinstance(cause, endpoints.EndpointRefused):
+            raise errors.StoreUnreachable(str(cause)) from None
         raise errors.StoreUnreachable(
             f"the server does not answer ({type(error).__name__})"
         ) from None
@@ -404,7 +417,9 @@ _MAKING: Final = threading.Lock()
 
 
 @lru_cache(maxsize=8)
-def _client(_pid: int, endpoint: str | None, region: str | None, *keys: str | None) -> Any:
+def _client(
+    _pid: int, guarded: str | None, endpoint: str | None, region: str | None, *keys: str | None
+) -> Any:
     """Return a client, kept for this process: to make one takes 0.2 s."""
     config = _package("botocore.config").Config(
         **_TIMEOUTS,
@@ -416,13 +431,29 @@ def _client(_pid: int, endpoint: str | None, region: str | None, *keys: str | No
     )
     named = dict(zip(("aws_access_key_id", "aws_secret_access_key"), keys, strict=True))
     try:
-        return _session().client(
+        client = _session().client(
             "s3", config=config, endpoint_url=endpoint, region_name=region, **named
         )
     except ValueError:  # a host with an underscore, for one
         raise errors.StoreUnreachable(
             "boto3 takes no such endpoint_url; a host is letters, digits, dashes and dots"
         ) from None
+    if guarded is not None:
+        endpoints.guard(client, guarded)
+    return client
+
+
+def _look_up(url: str) -> None:
+    """Refuse a server whose addresses are none that we connect to."""
+    parts = urlsplit(url)
+    if getproxies().get(parts.scheme):
+        return  # it decides
+    try:
+        endpoints.resolved(parts.hostname or "", parts.port or 0)
+    except endpoints.EndpointRefused as refusal:
+        raise errors.StoreUnreachable(str(refusal)) from None
+    except (OSError, UnicodeError):
+        raise errors.StoreUnreachable("the server's name is not known") from None
 
 
 @cache

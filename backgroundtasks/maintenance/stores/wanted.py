@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from backgroundtasks import conf
 from backgroundtasks.handlers import secrets, storable
 from backgroundtasks.maintenance.errors import StoreInvalid
+from backgroundtasks.maintenance.stores import endpoints
 from backgroundtasks.models import StoreKind
 
 if TYPE_CHECKING:
@@ -108,6 +109,11 @@ def _checked_s3(given: dict[str, str]) -> dict[str, str]:
         raise StoreInvalid("region", "Is the name of a region, such as eu-central-1.")
     if "endpoint_url" in given and not _is_plain_url(given["endpoint_url"]):
         raise StoreInvalid("endpoint_url", "Is an address: http or https, host and port.")
+    if "endpoint_url" in given:
+        try:
+            endpoints.require(given["endpoint_url"])
+        except endpoints.EndpointRefused as refusal:
+            raise StoreInvalid("endpoint_url", str(refusal)) from None
     return given
 
 

@@ -15,36 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from backgroundtasks import addresses
+from backgroundtasks.addresses import Address, literal
 from tickets import conf
 from tickets.trackers import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-#: Never, whatever the settings allow: here a cloud tells a machine its secrets, and the rest
-#: is no single machine's address.
-NEVER: Final[tuple[Network, ...]] = tuple(
-    ipaddress.ip_network(network)
-    for network in (
-        "0.0.0.0/8",
-        "169.254.0.0/16",  # link-local, with AWS', Google's and Azure's metadata
-        "100.100.100.200/32",  # Alibaba's
-        "168.63.129.16/32",  # Azure's
-        "192.0.0.192/32",  # Oracle's
-        "224.0.0.0/4",
-        "240.0.0.0/4",
-        "::/128",
-        "fe80::/10",
-        "fd00:ec2::254/128",  # AWS'
-        "fd20:ce::254/128",  # Google's
-        "ff00::/8",
-    )
-)
-#: Prefixes whose addresses carry an IPv4 address that a gateway leads to.
-_NAT64: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 _SCHEMES: Final = {"https": 443, "http": 80}
 
 
@@ -99,22 +77,15 @@ def origin(base_url: str) -> Origin:
     if found.scheme == "http" and not conf.TRACKER_HTTP:
         raise ValueError("The base URL must begin with https:// (TRACKER_HTTP would allow http).")
     host = _ascii((found.hostname or "").rstrip("."))
-    literal = _literal(host)
-    if literal is not None and (reason := refusal(literal)):
+    address = literal(host)
+    if address is not None and (reason := refusal(address)):
         raise ValueError(reason)
     return Origin(found.scheme, host, port or _SCHEMES[found.scheme], found.path.rstrip("/"))
 
 
 def refusal(address: Address) -> str | None:
     """Return why we do not connect to an address; None when we do."""
-    address = _meant(address)
-    if any(address in network for network in NEVER if network.version == address.version):
-        return f"The address {address} is one that is never connected to."
-    if address.is_global or any(
-        address in network for network in _allowed() if network.version == address.version
-    ):
-        return None
-    return f"The address {address} is not public, and TRACKER_NETWORKS does not name it."
+    return addresses.refusal(address, conf.TRACKER_NETWORKS, "TRACKER_NETWORKS")
 
 
 def resolve(host: str, port: int, within: float) -> Iterator[tuple[str, int]]:
@@ -134,7 +105,7 @@ def resolve(host: str, port: int, within: float) -> Iterator[tuple[str, int]]:
 
 def _looked_up(host: str, port: int, within: float) -> list[str]:
     """Ask the resolver in a thread: it knows no time limit."""
-    if _literal(host) is not None:
+    if literal(host) is not None:
         return [host]
     answers: list[list[str]] = []
 
@@ -168,26 +139,6 @@ def _ascii(host: str) -> str:
         return host if ":" in host else host.encode("idna").decode().lower()
     except UnicodeError:
         raise ValueError("The base URL has a host that is no name.") from None
-
-
-def _literal(host: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _meant(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 one stands for."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if any(address in network for network in _NAT64):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address
-
-
-def _allowed() -> list[Network]:
-    return [ipaddress.ip_network(network, strict=False) for network in conf.TRACKER_NETWORKS]
 
 
 def require(base_url: str, tracker: str) -> Origin:
