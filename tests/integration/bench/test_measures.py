@@ -31,6 +31,7 @@ FOUND = {
     "reindex": ["Reindex"],
     "linking": ["linking tickets"],
     "samples": ["GenerateTestProject"],
+    "bulk": ["BulkCopy", "BulkMove", "CsvExport", "BulkDelete", "its worker's memory"],
     "list": ["first page of", "page 1,000 of"],
     "backup": ["until it is written", "until it is read back", "restore, with"],
     "cleaning": ["CleanGPJobs", "one submission meanwhile"],

@@ -60,11 +60,11 @@ def listening(status: int = 200, **headers: str) -> Iterator[tuple[int, list[str
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = answer
-
         def log_message(self, *_: Any) -> None:
             """Keep quiet."""
 
+    for method in ("GET", "PUT", "HEAD", "DELETE", "POST"):
+        setattr(Answers, f"do_{method}", Answers.answer)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -102,9 +102,11 @@ class TestUsually:
             wanted.checked_settings("s3", wish(f"http://{host}:9000"))
 
     def test_nothing_is_sent_to_a_name_that_leads_to_this_machine(self, root: Actor) -> None:
-        with listening() as (port, asked):
-            with pytest.raises(errors.StoreUnreachable, match="S3_NETWORKS does not name it"):
-                register(root, f"http://localhost:{port}")
+        with (
+            listening() as (port, asked),
+            pytest.raises(errors.StoreUnreachable, match="S3_NETWORKS does not name it"),
+        ):
+            register(root, f"http://localhost:{port}")
 
         assert asked == []
         assert not BackupStore.objects.exists()
