@@ -13,7 +13,7 @@ from datetime import datetime, tzinfo
 from typing import Any
 from uuid import UUID
 
-from django.db.models import FloatField, Lookup, OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import F, FloatField, Lookup, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Cast
 from django.db.models.lookups import (
@@ -84,9 +84,25 @@ class Conditions:
         name = named.name[len(prefix) :].lower()
         if named.name.lower().startswith(prefix.lower()) and name in known:
             return known[name]
+        if named.name.lower().startswith(prefix.lower()) and (own := self._own(named, name)):
+            return own
         names = ", ".join(prefix + field.name for field in known.values())
         extra = f", {', '.join(_OF_A_STEP)}" if prefix else ", Relationships"
         raise QueryInvalid(f"there is no field {named.name}; there are {names}{extra}.", named.at)
+
+    def _own(self, named: tql.Field, name: str) -> Known | None:
+        """Return the field of this name that the account has made for itself, if there is one."""
+        found = sources.values_named(self._account_id, name)
+        if not found:
+            return None
+        written = named.name[-len(name) :]
+        kinds = {kind for kind, _ in found}
+        if len(kinds) > 1:
+            problem = f"there are fields {written} of several kinds; queries take them for one."
+            raise QueryInvalid(problem, named.at)
+        keys = tuple(sorted(key for _, key in found))
+        known = self._fields[name] = Known(written, kinds.pop(), Place.FIELDS, keys=keys)
+        return known
 
     def _compared(self, node: tql.Comparison, prefix: str) -> Q:
         field = self.field(node.field, prefix)
@@ -304,7 +320,7 @@ class Conditions:
         if field.kind is Kind.NUMBER:
             return _as_number(field)
         stored = field.stored
-        return backends.current().sort_key(stored) if isinstance(stored, Declared) else stored
+        return stored if isinstance(stored, F) else backends.current().sort_key(stored)
 
     def names(self, field: Known, values: Iterable[Any]) -> dict[Any, str]:
         """Return what the groups of a field are called."""

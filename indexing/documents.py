@@ -33,6 +33,7 @@ from indexing.sources import (
     number,
     reference,
     register,
+    register_values,
     text,
     texts,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "number",
     "reference",
     "register",
+    "register_values",
     "relate",
     "remove",
     "remove_batches",

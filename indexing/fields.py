@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from django.db.models import F, Func, TextField, Value
+from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
 from indexing import sources
@@ -52,10 +53,15 @@ class Known:
     place: Place
     #: For a reference: the entity type that it leads to.
     to: str = ""
+    #: Of a field that an account has made for itself: where values of this name stand.
+    keys: tuple[str, ...] = ()
 
     @property
-    def stored(self) -> F | Declared:
+    def stored(self) -> F | Declared | Coalesce:
         """Return the stored value; that of a declared field is text, or NULL."""
+        if self.keys:
+            each_of = [Declared(key) for key in self.keys]
+            return each_of[0] if len(each_of) == 1 else Coalesce(*each_of)
         if self.place is Place.FIELDS:
             return Declared(self.name)
         return F(self.place.value)

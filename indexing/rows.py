@@ -8,6 +8,7 @@ instances and no converters in between, and each column is worked on as a whole.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Container, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -205,6 +206,7 @@ def document_paths(source: DocumentSource) -> list[Path]:
         source.name,
         _or_null(source.updated_at),
         *(field.path for field in source.fields.values()),
+        *(() if source.values is None else (source.values,)),
         *(Left(expression(path), MAX_TEXT, output_field=TextField()) for path in source.texts),
     ]
 
@@ -246,6 +248,11 @@ def documents_of(source: DocumentSource, rows: Sequence[tuple[Any, ...]]) -> Doc
     """Return the documents of entities, from rows of `document_paths`; at least one."""
     ids, accounts, projects, named, moments, *others = zip(*rows, strict=True)
     names = [name or "" for name in named]
+    fields = _fields(source, others[: len(source.fields)], len(rows))
+    texts = others[len(source.fields) :]
+    if source.values is not None:
+        fields = [*map(_with_values, fields, texts[0])]
+        texts = texts[1:]
     return Documents(
         entity_type=source.entity_type,
         ids=ids,
@@ -254,9 +261,9 @@ def documents_of(source: DocumentSource, rows: Sequence[tuple[Any, ...]]) -> Doc
         names=names,
         name_keys=fold_all(names),
         moments=moments,
-        fields=_fields(source, others[: len(source.fields)], len(rows)),
+        fields=fields,
         name_words=split_all(names),
-        text_words=_text_words(others[len(source.fields) :], len(rows)),
+        text_words=_text_words(texts, len(rows)),
     )
 
 
@@ -295,6 +302,27 @@ def _encoded(field: Field, column: Column) -> list[str]:
     )
     known[None] = "null"
     return [known[value] for value in column]
+
+
+def _with_values(fields: str, values: str | None) -> str:
+    """Add a row's own values, which come as JSON text; most rows have none."""
+    if values is None or not (given := json.loads(values)):
+        return fields
+    added = {key: _value_text(value) for key, value in given.items()}
+    return json.dumps({**json.loads(fields), **added}, ensure_ascii=False)
+
+
+def _value_text(value: Any) -> str:
+    """Return a value as it is compared."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"{float(value):.15g}"
+        case {"moment": str(moment)}:
+            return moment
+        case _:
+            return fold(str(value))
 
 
 def _texts_of(values: Sequence[Any]) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -132,6 +132,9 @@ class DocumentSource:
     #: Texts of which every word can be found, beside those of the name.
     texts: ClassVar[tuple[Path, ...]] = ()
     fields: ClassVar[Mapping[str, Field]] = {}
+    #: Leads to a JSON object (or NULL) of further values by keys of the app's own, such as ids:
+    #: texts, numbers, true or false, and moments as `{"moment": "2024-03-05T08:15:42"}`.
+    values: ClassVar[Path | None] = None
     relationships: ClassVar[tuple[Relation, ...]] = ()
 
     def queryset(self) -> QuerySet[Any]:
@@ -158,6 +161,22 @@ class DocumentSource:
 
 
 _sources: dict[str, DocumentSource] = {}
+
+#: From an account's id and a name, in any letter case, to how the values of that name are compared
+#: and their keys in `DocumentSource.values`; nothing when the account has no such field.
+ValuesNamed = Callable[[UUID, str], Sequence[tuple[Kind, str]]]
+_named: list[ValuesNamed] = []
+
+
+def register_values(named: ValuesNamed) -> None:
+    """Say which fields accounts have made for themselves; in `AppConfig.ready()`."""
+    if named not in _named:
+        _named.append(named)
+
+
+def values_named(account_id: UUID, name: str) -> list[tuple[Kind, str]]:
+    """Return the fields of a name that an account has made for itself."""
+    return [each for named in _named for each in named(account_id, name)]
 
 
 def register(source: DocumentSource) -> None:

@@ -10,7 +10,7 @@ from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from indexing import documents
-from tickets import visibility
+from tickets import custom_fields, visibility
 from tickets.api import expansions, lookup, representations
 from tickets.api.incidents import bodies as incidents
 from tickets.api.manual import bodies as manual
@@ -238,6 +238,7 @@ class ScriptRuns(documents.DocumentSource):
 
     entity_type = "ScriptRun"
     model = ScriptRun
+    values = "field_values"
     project = "assignment__script__project_id"
     name = "assignment__script__name"
     fields = {
@@ -261,6 +262,7 @@ class AgileRuns(documents.DocumentSource):
 
     entity_type = "AgileRun"
     model = AgileRun
+    values = "field_values"
     texts = ("description", "notes", "objective")
     fields = {
         "Package": documents.reference("package_id", to="ExecutionPackage"),
@@ -289,6 +291,7 @@ class Incidents(documents.DocumentSource):
 
     entity_type = "Incident"
     model = Incident
+    values = "field_values"
     name = "summary"
     texts = ("description", Coalesce(Subquery(_FIRST_KEY), Value("")))
     fields = {
@@ -319,6 +322,7 @@ class Incidents(documents.DocumentSource):
 
 def register() -> None:
     """Tell the search index of all of them."""
+    documents.register_values(custom_fields.searched)
     for source in (
         Projects(),
         ExecutionPackages(),

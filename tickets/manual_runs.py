@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 
 from indexing import documents
-from tickets import removal
-from tickets.models import Outcome, ScriptAssignment, ScriptRun, StepResult
+from tickets import custom_fields, removal
+from tickets.models import FieldOf, Outcome, ScriptAssignment, ScriptRun, StepResult
 from tickets.models.outcome import summed_up
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def record(
     *,
     complete: bool = False,
     duration: str | None = _AS_IT_IS,
+    field_values: Mapping[str, Any] | None = None,
 ) -> None:
     """
     Store what came of steps, all or nothing.
@@ -97,16 +98,18 @@ def record(
         results: By the ids of the run's steps.
         complete: Complete it although steps were not run.
         duration: How long it took, in whatever words; left out: as it is.
+        field_values: By the names of custom fields; what is left out stays.
 
     Raises:
         RunGone: there is no such run.
-        RunRefused: it is completed already, a step is not its own, or nothing was run.
+        RunRefused: it is completed already, a step is not its own, nothing was run, or a custom
+            field does not take its value.
     """
     with transaction.atomic():
         run = (
             ScriptRun.objects.select_for_update(no_key=True, of=("self",))
             .filter(pk=run_id)
-            .select_related("assignment")
+            .select_related("assignment__script")
             .first()
         )
         if run is None:
@@ -118,6 +121,8 @@ def record(
             outcomes = list(run.step_results.values_list("outcome", flat=True))
             _complete(run, outcomes, asked=complete)
             run.status = summed_up(outcomes, completed=run.completed)
+        if field_values:
+            run.field_values = _noted(run, field_values)
         if duration is not _AS_IT_IS:
             run.actual_duration = duration
         run.last_updated_by = user
@@ -145,6 +150,15 @@ def _store(run: ScriptRun, results: Mapping[UUID, Result]) -> None:
         if result.says_actual_result:
             step.actual_result = result.actual_result
     StepResult.objects.bulk_update(steps.values(), ["outcome", "actual_result"])
+
+
+def _noted(run: ScriptRun, given: Mapping[str, Any]) -> dict[str, Any] | None:
+    project_id = run.assignment.script.project_id
+    fields = custom_fields.Fields(run.account_id, FieldOf.SCRIPT_RUN, [project_id])
+    try:
+        return fields.merged(project_id, run.field_values, given)
+    except custom_fields.ValueInvalid as error:
+        raise RunRefused(f"FieldValues: {error}") from None
 
 
 def _complete(run: ScriptRun, outcomes: list[str], *, asked: bool) -> None:

@@ -20,10 +20,12 @@ from tests.support.projects import (
     AgileRunFactory,
     AssignmentFactory,
     AutomatedTestFactory,
+    CustomFieldFactory,
     ExternalSystemFactory,
     ExternalSystemLinkFactory,
     IncidentFactory,
     PackageFactory,
+    PicklistItemFactory,
     ProjectFactory,
     ScriptAssignmentFactory,
     ScriptFactory,
@@ -147,6 +149,12 @@ def of_external_link(project: Project, number: int) -> Edits:
     return Edits(f"/api/externalsystemlink/{row.pk}", bodies)
 
 
+def of_word(project: Project, number: int) -> Edits:
+    row = PicklistItemFactory.create(project=project)
+    bodies = [{"Text": f"New {number}"}, {"SortOrder": 700 + number}]
+    return Edits(f"/api/project/{project.pk}/picklist/Component/{row.pk}", bodies)
+
+
 KINDS: dict[str, Callable[[Project, int], Edits]] = {
     "project": of_project,
     "package": of_package,
@@ -158,6 +166,7 @@ KINDS: dict[str, Callable[[Project, int], Edits]] = {
     "incident": of_incident,
     "external system": of_external_system,
     "external system link": of_external_link,
+    "word of a picklist": of_word,
 }
 
 
@@ -185,6 +194,32 @@ def test_an_incidents_version_rises_by_one_with_each_of_several_edits() -> None:
     assert set(said) <= {200, 204}
     for edits in rounds:
         assert caller.get(edits.path).json()["VersionNumber"] == len(edits.bodies)
+
+
+def test_custom_fields_and_picks_of_one_incident_at_one_moment_are_all_kept() -> None:
+    caller = Caller(factories.actor(role="admin"))
+    project = new_project(caller)
+    fields = CustomFieldFactory.create_batch(3, project=project)
+    component = PicklistItemFactory.create(project=project)
+    version = PicklistItemFactory.create(project=project, picklist=Picklist.VERSION)
+    rounds = []
+    for row in IncidentFactory.create_batch(ROUNDS, project=project):
+        bodies: list[dict[str, Any]] = [
+            *({"FieldValues": {field.name: f"by {field.name}"}} for field in fields),
+            {"ComponentIds": [str(component.pk)]},
+            {"FixedVersionIds": [str(version.pk)]},
+        ]
+        rounds.append(Edits(f"/api/incident/{row.pk}", bodies))
+
+    said = send_at_once(caller, rounds)
+
+    assert set(said) <= {200, 204}
+    for edits in rounds:
+        shown = caller.get(f"{edits.path}?$expand=FieldValues").json()
+        assert shown["FieldValues"] == {field.name: f"by {field.name}" for field in fields}
+        assert shown["ComponentIds"] == [str(component.pk)]
+        assert shown["FixedVersionIds"] == [str(version.pk)]
+        assert shown["VersionNumber"] == len(edits.bodies)
 
 
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - {"project"}))

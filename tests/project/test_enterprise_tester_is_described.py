@@ -64,3 +64,16 @@ def test_where_others_are_named_their_headings_are_there() -> None:
     }
 
     assert set(re.findall(r"http_api\.md#([\w-]+)", PAGE)) <= headings
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    folder = ROOT / "tests" / "dialects" / "enterprise_tester"
+    there = {
+        name
+        for path in folder.glob("test_*.py")
+        for name in re.findall(r"^ *def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
+    named = set(re.findall(r"`(test_\w+)`", PAGE))
+
+    assert len(named) > 20
+    assert named <= there

@@ -16,10 +16,13 @@ from tickets.models import (
     AutomatedTest,
     AutomatedTestAssignment,
     AutomatedTestRun,
+    CustomField,
     ExecutionPackage,
     ExternalSystem,
     ExternalSystemLink,
     ExternalTicket,
+    FieldKind,
+    FieldOf,
     Incident,
     IncidentPick,
     Picklist,
@@ -208,6 +211,19 @@ class PicklistItemFactory(factory.django.DjangoModelFactory[PicklistItem]):
     picklist = Picklist.COMPONENT
     name = factory.Sequence("Word {}".format)
     order_number = factory.Sequence(int)
+
+
+class CustomFieldFactory(factory.django.DjangoModelFactory[CustomField]):
+    """A text that incidents of a project may have."""
+
+    class Meta:
+        model = CustomField
+
+    project = factory.SubFactory(ProjectFactory)
+    account = factory.SelfAttribute("project.account")
+    entity_type = FieldOf.INCIDENT
+    name = factory.Sequence("Field{}".format)
+    kind = FieldKind.TEXT
 
 
 def pick(incident: Incident, word: PicklistItem, picked_as: str) -> None:

@@ -3,6 +3,7 @@
 from tickets.admin.assignments import AssignmentAdmin
 from tickets.admin.automated_tests import AutomatedTestAdmin
 from tickets.admin.builtin_tickets import BuiltinTicketAdmin
+from tickets.admin.custom_fields import CustomFieldAdmin
 from tickets.admin.execution_packages import ExecutionPackageAdmin
 from tickets.admin.external_systems import ExternalSystemAdmin, ExternalSystemLinkAdmin
 from tickets.admin.external_tickets import ExternalTicketAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "AssignmentAdmin",
     "AutomatedTestAdmin",
     "BuiltinTicketAdmin",
+    "CustomFieldAdmin",
     "ExecutionPackageAdmin",
     "ExternalSystemAdmin",
     "ExternalSystemLinkAdmin",

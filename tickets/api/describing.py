@@ -9,6 +9,15 @@ from backgroundtasks.api import kit
 
 TEXT_OR_NULL: Final = kit.NULLABLE_TEXT
 LINKS: Final = kit.array_of(kit.ref("Link"))
+#: Expansions of entities that have custom fields.
+FIELDS: Final[dict[str, Any]] = {
+    "Widgets": kit.array_of(kit.ref("Widget")),
+    "FieldValues": {
+        "type": "object",
+        "additionalProperties": True,
+        "description": "Values by the names of custom fields; null where there is none.",
+    },
+}
 COLLECTION: Final = (*kit.ODATA, kit.EXPAND)
 SEARCHABLE: Final = (*COLLECTION, kit.TQL)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backgroundtasks.api import kit
-from tickets.api import lookup, picklists, representations
+from tickets.api import custom_fields, lookup, picklists, representations
 from tickets.api.expanding import Found, many, of_row, one, packages_of, projects_of
 from tickets.api.manual import bodies as manual
 from tickets.api.systems import bodies as systems
@@ -39,6 +39,8 @@ def projects(request: Request, rows: Sequence[Project]) -> list[dict[str, Any]]:
             rows,
             lambda row: systems.link(request, row),
         )
+    if "Widgets" in expands:
+        found["Widgets"] = custom_fields.of_projects(request, rows)
     if "ExecutionPackages" in expands:
         packages = lookup.packages(actor).order_by("order_number", "name", "pk")
         found["ExecutionPackages"] = many(

@@ -157,7 +157,7 @@ def script_runs(actor: Actor) -> QuerySet[ScriptRun]:
     return (
         ScriptRun.objects.filter(account=actor.account)
         .exclude(assignment__in=hidden.values("pk"))
-        .select_related("assignment", "created_by", "run_by", "last_updated_by")
+        .select_related("assignment__script", "created_by", "run_by", "last_updated_by")
     )
 
 

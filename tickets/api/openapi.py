@@ -7,6 +7,8 @@ from typing import Any, Final
 from backgroundtasks.api import kit
 from tickets.api import representations
 from tickets.api.attachments import openapi as _attachments  # noqa: F401 - described with the rest
+from tickets.api.custom_fields import OF_PROJECT as OF_PROJECT_WIDGETS
+from tickets.api.custom_fields import WIDGETS
 from tickets.api.describing import COLLECTION, LINKS, SEARCHABLE, expandable, or_null
 from tickets.api.incidents import openapi as _incidents  # noqa: F401
 from tickets.api.manual import openapi as _manual  # noqa: F401
@@ -122,7 +124,45 @@ kit.component(
             **{name: kit.array_of(kit.ref("PicklistItem")) for name in OF_PROJECT},
             "ExecutionPackages": kit.array_of(kit.ref("ExecutionPackage")),
             "ExternalSystemLinks": kit.array_of(kit.ref("ExternalSystemLink")),
+            "Widgets": kit.ref("EntityTypeWidgets"),
         },
+    ),
+)
+kit.component(
+    "Widget",
+    {
+        **kit.entity(
+            {
+                "FieldCategory": kit.TEXT,
+                "Name": kit.TEXT,
+                "Label": kit.TEXT,
+                "WidgetType": {"type": "string", "enum": [one for one, _ in WIDGETS.values()]},
+                "ValueType": {"type": "string", "enum": [one for _, one in WIDGETS.values()]},
+                "ItemId": kit.GUID,
+                "Required": kit.BOOLEAN,
+                "ReadOnly": kit.BOOLEAN,
+                "TabIndex": kit.WHOLE,
+                "Hidden": kit.BOOLEAN,
+                "FormName": kit.TEXT,
+                "Description": kit.NULLABLE_TEXT,
+                "Options": {
+                    **kit.array_of(kit.entity({"Id": kit.GUID, "Text": kit.TEXT})),
+                    "description": "Ours: what a choice may be.",
+                },
+            }
+        ),
+        "description": "A custom field.",
+    },
+)
+_OF_TYPE: Final = kit.entity({"EntityType": kit.TEXT, "Widgets": kit.array_of(kit.ref("Widget"))})
+kit.component(
+    "EntityTypeWidgets",
+    kit.entity(
+        {
+            "ProjectId": kit.GUID,
+            "ProjectName": kit.TEXT,
+            **{entity_type.value: _OF_TYPE for entity_type in OF_PROJECT_WIDGETS},
+        }
     ),
 )
 kit.component(

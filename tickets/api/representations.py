@@ -40,6 +40,7 @@ PROJECT_EXPANDS: Final = (
     "Components",
     "ExecutionPackages",
     "ExternalSystemLinks",
+    "Widgets",
 )
 PACKAGE_EXPANDS: Final = (
     "Children",

@@ -48,6 +48,14 @@ def text(longest: int) -> serializers.CharField:
     )
 
 
+def field_values() -> serializers.DictField:
+    return serializers.DictField(
+        required=False,
+        allow_null=True,
+        help_text="By the names of custom fields; null takes a value away, what is left out stays.",
+    )
+
+
 def guid() -> GuidField:
     return GuidField(required=False, allow_null=True)
 

@@ -13,6 +13,7 @@ from tickets.models.builtin_ticket import (
     BuiltinStatus,
     BuiltinTicket,
 )
+from tickets.models.custom_field import CustomField, FieldKind, FieldOf
 from tickets.models.execution_package import ExecutionPackage
 from tickets.models.external_system import ExternalSystem
 from tickets.models.external_system_link import ExternalSystemLink
@@ -49,10 +50,13 @@ __all__ = [
     "BuiltinProject",
     "BuiltinStatus",
     "BuiltinTicket",
+    "CustomField",
     "ExecutionPackage",
     "ExternalSystem",
     "ExternalSystemLink",
     "ExternalTicket",
+    "FieldKind",
+    "FieldOf",
     "Incident",
     "IncidentComment",
     "IncidentLink",

@@ -43,6 +43,8 @@ class ExternalSystem(models.Model):
     refused_logins = models.PositiveIntegerField(default=0)
     #: What is wrong with it at present, for people; empty while nothing is.
     problem = models.TextField(blank=True, default="")
+    #: By the ids of custom fields: see `tickets.custom_fields`.
+    field_values = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

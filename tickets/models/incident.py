@@ -48,6 +48,8 @@ class Incident(models.Model):
     last_updated_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    #: By the ids of custom fields: see `tickets.custom_fields`.
+    field_values = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -98,6 +98,8 @@ class TestCreate:
             "VersionNumber": 0,
             "HasAttachments": False,
             "Expands": [
+                "Widgets",
+                "FieldValues",
                 "Project",
                 "LastComment",
                 "Status",

@@ -96,6 +96,7 @@ class TestCreateProject:
                 "Components",
                 "ExecutionPackages",
                 "ExternalSystemLinks",
+                "Widgets",
             ],
             "Self": f"{HOST}/api/project/{project.pk}",
         }

@@ -81,7 +81,7 @@ class TestExternalSystems:
             "ConfigurationComplete": True,
             "ConfigurationProblems": [],
             "Problem": None,
-            "Expands": ["ExternalSystemLinks", "Configuration"],
+            "Expands": ["ExternalSystemLinks", "Configuration", "Widgets", "FieldValues"],
             "Self": f"{HOST}/api/externalsystem/{row.pk}",
             "Links": [
                 {

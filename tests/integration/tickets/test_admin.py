@@ -1,5 +1,6 @@
 """Operators' pages of test results."""
 
+import html
 import re
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from tests.support import factories
 from tests.support.http import Caller
 from tests.support.projects import (
     AssignmentFactory,
+    CustomFieldFactory,
     IncidentFactory,
     NodeFactory,
     PicklistItemFactory,
@@ -25,6 +27,7 @@ from tests.support.projects import (
 from tickets.models import (
     AutomatedTest,
     AutomatedTestRun,
+    CustomField,
     Incident,
     PicklistItem,
     Project,
@@ -256,3 +259,85 @@ class TestWordsOfAProject:
 
         assert "The picklist Version has &#x27;RC&#x27; already." in known.content.decode()
         assert sorted(PicklistItem.objects.values_list("name", flat=True)) == ["2.0", "rc"]
+
+
+class TestCustomFields:
+    @pytest.fixture
+    def may(self, member: Actor) -> None:
+        member.user.user_permissions.set(
+            Permission.objects.filter(
+                content_type__app_label="tickets", codename__endswith="customfield"
+            )
+        )
+
+    def sent(self, account: Any, **values: Any) -> dict[str, Any]:
+        given = {
+            "account": str(account.pk),
+            "entity_type": "Incident",
+            "name": "Platform",
+            "kind": "Choice",
+            "choices": '["Windows", "Linux"]',
+            "order_number": "0",
+            **values,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def test_are_made_changed_and_removed(self, desk: Client, member: Actor, may: None) -> None:
+        made = desk.post(f"{ADMIN}/customfield/add/", self.sent(member.account))
+
+        assert made.status_code == 302, made.context["adminform"].form.errors
+        row = CustomField.objects.get()
+        assert (row.account, row.project, row.choices) == (
+            member.account,
+            None,
+            ["Windows", "Linux"],
+        )
+        path = f"{ADMIN}/customfield/{row.pk}"
+        # Its kind, and whose it is, stay.
+        sent = self.sent(member.account, name="System", kind="Choice", entity_type="AgileRun")
+        assert desk.post(f"{path}/change/", sent).status_code == 302
+        row.refresh_from_db()
+        assert (row.name, row.entity_type) == ("System", "Incident")
+        assert desk.post(f"{path}/delete/", {"post": "yes"}).status_code == 302
+        assert not CustomField.objects.exists()
+
+    @pytest.mark.parametrize(
+        "values, text",
+        [
+            ({"name": "Status"}, "Queries know a field of this name already."),
+            ({"name": "taken"}, "There is a field of this name already."),
+            ({"name": "1st"}, "It begins with a letter"),
+            ({"name": "a b"}, "It begins with a letter"),
+            ({"choices": ""}, "A choice has some; other kinds have none."),
+            ({"kind": "Text"}, "A choice has some; other kinds have none."),
+            ({"choices": '{"a": 1}'}, "It must be a JSON array of texts"),
+            ({"choices": "[1]"}, "Each is a text of 1 to 255 characters."),
+            ({"choices": '["a", "A"]'}, "One is there twice."),
+            ({"choices": '["a\\nb"]'}, "It holds a line break"),
+        ],
+    )
+    def test_that_mean_two_things_or_nothing_are_refused(
+        self, desk: Client, member: Actor, may: None, values: dict[str, Any], text: str
+    ) -> None:
+        CustomFieldFactory.create(project__account=member.account, name="Taken")
+
+        answer = desk.post(f"{ADMIN}/customfield/add/", self.sent(member.account, **values))
+
+        assert text in html.unescape(answer.content.decode())
+        assert CustomField.objects.count() == 1
+
+    def test_are_of_the_users_own_accounts_and_their_projects(
+        self, desk: Client, member: Actor, may: None
+    ) -> None:
+        foreign = CustomFieldFactory.create()
+        own = ProjectFactory.create(account=member.account)
+
+        for sent in (
+            self.sent(foreign.account),
+            self.sent(member.account, project=str(foreign.project_id)),
+            self.sent(member.account, project=str(own.pk), entity_type="ExternalSystem"),
+        ):
+            assert desk.post(f"{ADMIN}/customfield/add/", sent).status_code == 200
+        assert desk.get(f"{ADMIN}/customfield/{foreign.pk}/change/").status_code == 302
+        desk.post(f"{ADMIN}/customfield/{foreign.pk}/delete/", {"post": "yes"})
+        assert CustomField.objects.get() == foreign

@@ -180,7 +180,7 @@ def test_an_incident_shows_its_tickets_and_what_it_was_found_by(
     step = StepResultFactory.create(run__assignment__script__project=project)
     place = places.of_step_result(operator.account.pk, step.pk)
     assert place
-    place.link(incident)
+    place.link(incident.pk, incident.account_id)
 
     page = desk.get(f"{ADMIN}/incident/{incident.pk}/change/").content.decode()
     shown = desk.get(f"{ADMIN}/externalticket/{ticket.pk}/change/").content.decode()

@@ -22,6 +22,7 @@ from tests.support.projects import (
     AgileRunStepFactory,
     AssignmentFactory,
     AutomatedTestFactory,
+    CustomFieldFactory,
     ExternalSystemFactory,
     ExternalSystemLinkFactory,
     ExternalTicketFactory,
@@ -80,6 +81,7 @@ def filled(project: Project | None = None) -> Project:
     agile = AgileRunStepFactory.create(run__package=outer, run__priority=word)
     incident = IncidentFactory.create(project=project, priority=word)
     pick(incident, PicklistItemFactory.create(project=project), "Component")
+    CustomFieldFactory.create(project=project)
     system = ExternalSystemFactory.create(account=project.account)
     link = ExternalSystemLinkFactory.create(project=project, external_system=system)
     ticket = ExternalTicketFactory.create(link=link, incident=incident)

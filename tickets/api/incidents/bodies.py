@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api import kit
-from tickets.api import expanding, lookup, representations
+from tickets.api import custom_fields, expanding, lookup, representations
 from tickets.api.attachments import bodies as attachments
 from tickets.api.picklists import PICKS, collection, item, picked
 from tickets.api.systems import bodies as systems
-from tickets.models import PickedAs
+from tickets.models import FieldOf, PickedAs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tickets.models import ExternalTicket, Incident, IncidentComment
 
 INCIDENT_EXPANDS: Final = (
+    *custom_fields.EXPANDS,
     "Project",
     "LastComment",
     "Status",
@@ -123,7 +124,7 @@ def external_ticket(request: HttpRequest, row: ExternalTicket) -> dict[str, Any]
 def incidents(request: Request, rows: Sequence[Incident]) -> list[dict[str, Any]]:
     """Return incidents with their expansions."""
     expands = kit.expansions(request, INCIDENT_EXPANDS)
-    found: dict[str, expanding.Found] = {}
+    found = custom_fields.expanded(request, rows, expands, FieldOf.INCIDENT)
     if "Project" in expands:
         found["Project"] = expanding.projects_of(request, rows)
     found.update(picked(rows, {name: _PICKED[name] for name in _PICKED if name in expands}, item))

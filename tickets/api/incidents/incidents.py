@@ -10,10 +10,11 @@ from django.db import transaction
 from backgroundtasks.api import kit
 from tickets import incidents, numbering
 from tickets.api import collection, lookup
+from tickets.api.custom_fields import fill
 from tickets.api.incidents import bodies
 from tickets.api.incidents.serializers import IncidentChange, IncidentWrite
 from tickets.api.picklists import choose, pick
-from tickets.models import Incident, Picklist
+from tickets.models import FieldOf, Incident, Picklist
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -49,6 +50,7 @@ _COLUMNS: Final = (
     "status_id",
     "type_id",
     "resolution_id",
+    "field_values",
 )
 
 
@@ -149,6 +151,7 @@ def _fill(actor: Actor, row: Incident, given: dict[str, Any]) -> None:
     if "AssignedToId" in given:
         row.assigned_to = lookup.member(actor, given["AssignedToId"])
     choose(row, given, _CHOICES)
+    fill(row, given, FieldOf.INCIDENT, row.project_id)
 
 
 def _comment(actor: Actor, row: Incident, given: dict[str, Any]) -> None:

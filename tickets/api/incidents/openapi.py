@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from backgroundtasks.api import kit
-from tickets.api.describing import COLLECTION, LINKS, SEARCHABLE, TEXT_OR_NULL, expandable, or_null
+from tickets.api.describing import (
+    COLLECTION,
+    FIELDS,
+    LINKS,
+    SEARCHABLE,
+    TEXT_OR_NULL,
+    expandable,
+    or_null,
+)
 from tickets.api.incidents import bodies, link_bodies
 from tickets.api.incidents.found_by import (
     AgileStepIncidentById,
@@ -61,6 +69,7 @@ kit.component(
             "Priority": or_null("PicklistItem"),
             "Type": or_null("PicklistItem"),
             "Resolution": or_null("PicklistItem"),
+            **FIELDS,
             "Components": kit.ref("PicklistCollection"),
             "FixedVersions": kit.ref("PicklistCollection"),
             "AffectedVersions": kit.ref("PicklistCollection"),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from tickets.api.serializers import GuidField, guid, text
+from tickets.api.serializers import GuidField, field_values, guid, text
 
 _LONG: Final = 100_000
 #: Versions, or components, of one incident.
@@ -40,6 +40,7 @@ class IncidentWrite(serializers.Serializer[Any]):
     AffectedVersionIds = _ids()
     FixedVersionIds = _ids()
     ComponentIds = _ids()
+    FieldValues = field_values()
     Comments = serializers.ListField(
         child=CommentWrite(), required=False, allow_null=True, max_length=1000
     )

@@ -11,10 +11,11 @@ from backgroundtasks.api import kit
 from indexing import documents
 from tickets import attachments, numbering, picklists, removal
 from tickets.api import collection, lookup
+from tickets.api.custom_fields import fill
 from tickets.api.manual import bodies
 from tickets.api.manual.serializers import AgileRunChange, AgileRunWrite
 from tickets.api.picklists import choose
-from tickets.models import AgileRun, AgileRunStep, Attachment, Incident, Outcome, Picklist
+from tickets.models import AgileRun, AgileRunStep, Attachment, FieldOf, Incident, Outcome, Picklist
 from tickets.models.outcome import summed_up
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def _save(actor: Actor, row: AgileRun, given: dict[str, Any]) -> None:
         if name in given:
             setattr(row, column, given[name])
     choose(row, given, _CHOICES)
+    fill(row, given, FieldOf.AGILE_RUN, row.project_id)
     with transaction.atomic():
         if row._state.adding:  # noqa: SLF001 - documented API
             row.number = numbering.next_number(AgileRun, row.project_id)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api import kit
-from tickets.api import expanding, lookup, representations
+from tickets.api import custom_fields, expanding, lookup, representations
 from tickets.api.attachments import bodies as attachments
 from tickets.api.incidents import link_bodies
 from tickets.api.picklists import item, picked
-from tickets.models import StepResultIncident
+from tickets.models import FieldOf, StepResultIncident
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 SCRIPT_EXPANDS: Final = ("Project", "Assignments")
 ASSIGNMENT_EXPANDS: Final = ("Package", "Runs", "LastRun", "Script")
-RUN_EXPANDS: Final = ("StepResults", "Assignment")
+RUN_EXPANDS: Final = ("StepResults", "Assignment", *custom_fields.EXPANDS)
 STEP_EXPANDS: Final = ("Run", "Attachments", "Incidents")
-AGILE_EXPANDS: Final = ("Steps", "Project", "Status", "Priority", "Type")
+AGILE_EXPANDS: Final = (*custom_fields.EXPANDS, "Steps", "Project", "Status", "Priority", "Type")
 _PICKED: Final = {"Status": "status", "Priority": "priority", "Type": "type"}
 
 
@@ -222,10 +222,16 @@ def assignments(request: Request, rows: Sequence[ScriptAssignment]) -> list[dict
 
 
 def runs(request: Request, rows: Sequence[ScriptRun]) -> list[dict[str, Any]]:
-    """Return script runs; expansions `StepResults` and `Assignment`."""
+    """Return script runs; expansions `StepResults`, `Assignment`, `Widgets`, `FieldValues`."""
     expands = kit.expansions(request, RUN_EXPANDS)
     actor = lookup.actor(request)
-    found: dict[str, expanding.Found] = {}
+    found = custom_fields.expanded(
+        request,
+        rows,
+        expands,
+        FieldOf.SCRIPT_RUN,
+        lambda row: row.assignment.script.project_id,
+    )
     if "StepResults" in expands:
         found["StepResults"] = expanding.many(
             lookup.step_results(actor).order_by("position"),
@@ -270,9 +276,9 @@ def step_results(request: Request, rows: Sequence[StepResult]) -> list[dict[str,
 
 
 def agile_runs(request: Request, rows: Sequence[AgileRun]) -> list[dict[str, Any]]:
-    """Return agile runs; expansions `Steps`, `Project`, `Status`, `Priority`, `Type`."""
+    """Return agile runs with what `AGILE_EXPANDS` names."""
     expands = kit.expansions(request, AGILE_EXPANDS)
-    found: dict[str, expanding.Found] = {}
+    found = custom_fields.expanded(request, rows, expands, FieldOf.AGILE_RUN)
     if "Steps" in expands:
         found["Steps"] = expanding.many(
             lookup.agile_steps(lookup.actor(request)).order_by("position", "pk"),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from backgroundtasks.api import kit
-from tickets.api.describing import COLLECTION, LINKS, SEARCHABLE, TEXT_OR_NULL, expandable, or_null
+from tickets.api.describing import (
+    COLLECTION,
+    FIELDS,
+    LINKS,
+    SEARCHABLE,
+    TEXT_OR_NULL,
+    expandable,
+    or_null,
+)
 from tickets.api.manual import bodies
 from tickets.api.manual.agile_runs import AgileRunById, AgileRuns
 from tickets.api.manual.assignments import (
@@ -112,6 +120,7 @@ kit.component(
         optional={
             "StepResults": kit.array_of(kit.ref("StepResult")),
             "Assignment": kit.ref("ScriptAssignment"),
+            **FIELDS,
         },
     ),
 )
@@ -177,6 +186,7 @@ kit.component(
             "Status": or_null("PicklistItem"),
             "Priority": or_null("PicklistItem"),
             "Type": or_null("PicklistItem"),
+            **FIELDS,
         },
     ),
 )

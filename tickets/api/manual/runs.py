@@ -89,14 +89,14 @@ class ScriptRunById(kit.ResourceView):
         Say what came of steps; what is left out stays as it is.
 
         The run is completed when every step was run, or when `AttemptToComplete` says so and
-        at least one was. Then its steps are frozen; `ActualDuration` can still be changed.
+        at least one was. Then its steps are frozen; `ActualDuration` and `FieldValues` are not.
         """
         row = self._row(script_run_id)
         self._change(row, self.read(ScriptRunChange))
         return kit.Response(bodies.runs(request, [self._row(script_run_id)])[0])
 
     def patch(self, request: Request, script_run_id: UUID) -> kit.Response:
-        """Change `actualDuration`, in any letter case; everything else is ignored. 204."""
+        """Change `actualDuration` and `fieldValues`, in any letter case; all else is ignored. 204."""
         row = self._row(script_run_id)
         self._change(row, self.read(DurationChange, any_case=True))
         return kit.Response(status=204)
@@ -125,6 +125,7 @@ class ScriptRunById(kit.ResourceView):
                 self.actor.user,
                 results,
                 complete=bool(given.get("AttemptToComplete")),
+                field_values=given.get("FieldValues"),
                 **({"duration": given["ActualDuration"]} if "ActualDuration" in given else {}),
             )
         except manual_runs.RunGone:

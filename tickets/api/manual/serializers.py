@@ -6,7 +6,14 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from tickets.api.serializers import GuidField, OptionalBoolean, OrderNumber, guid, text
+from tickets.api.serializers import (
+    GuidField,
+    OptionalBoolean,
+    OrderNumber,
+    field_values,
+    guid,
+    text,
+)
 from tickets.models import Outcome
 
 _LONG: Final = 100_000
@@ -82,9 +89,10 @@ class StepResultWrite(serializers.Serializer[Any]):
 
 
 class DurationChange(serializers.Serializer[Any]):
-    """How long a run took."""
+    """How long a run took, and what is noted in its custom fields."""
 
     ActualDuration = text(50)
+    FieldValues = field_values()
 
 
 class ScriptRunChange(DurationChange):
@@ -134,6 +142,7 @@ class AgileRunWrite(serializers.Serializer[Any]):
         max_length=_MOST_STEPS,
         help_text="All of them, in order; null and an empty array leave them as they are.",
     )
+    FieldValues = field_values()
 
 
 class AgileRunChange(AgileRunWrite):

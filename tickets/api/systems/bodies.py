@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks.api import kit
 from tickets import connections, credentials, trackers
-from tickets.api import expanding, lookup, representations
+from tickets.api import custom_fields, expanding, lookup, representations
+from tickets.models import FieldOf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from tickets.models import ExternalSystem, ExternalSystemLink
 
-SYSTEM_EXPANDS: Final = ("ExternalSystemLinks", "Configuration")
+SYSTEM_EXPANDS: Final = ("ExternalSystemLinks", "Configuration", *custom_fields.EXPANDS)
 LINK_EXPANDS: Final = ("Configuration", "ExternalSystem")
 TICKET_EXPANDS: Final = ("ExternalSystem",)
 #: The one type of link that a defect tracker has.
@@ -158,9 +159,9 @@ def check(found: trackers.Check) -> dict[str, Any]:
 
 
 def systems(request: Request, rows: Sequence[ExternalSystem]) -> list[dict[str, Any]]:
-    """Return external systems; expansions `ExternalSystemLinks` and `Configuration`."""
+    """Return external systems with what `SYSTEM_EXPANDS` names."""
     expands = kit.expansions(request, SYSTEM_EXPANDS)
-    found: dict[str, expanding.Found] = {}
+    found = custom_fields.expanded(request, rows, expands, FieldOf.EXTERNAL_SYSTEM, lambda _: None)
     if "ExternalSystemLinks" in expands:
         others = lookup.external_system_links(lookup.actor(request)).order_by("name", "pk")
         found["ExternalSystemLinks"] = expanding.many(

@@ -6,7 +6,7 @@ from typing import Final
 
 from backgroundtasks.api import kit
 from tickets import trackers
-from tickets.api.describing import COLLECTION, LINKS, TEXT_OR_NULL, expandable
+from tickets.api.describing import COLLECTION, FIELDS, LINKS, TEXT_OR_NULL, expandable
 from tickets.api.systems import bodies
 from tickets.api.systems.links import (
     ExternalSystemLinkById,
@@ -68,6 +68,7 @@ kit.component(
             "Links": LINKS,
         },
         optional={
+            **FIELDS,
             "ExternalSystemLinks": kit.array_of(kit.ref("ExternalSystemLink")),
             "Configuration": {**kit.TEXT, "description": "A JSON object, written as a text."},
         },

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from backgroundtasks.handlers import SecretField
 from tickets import trackers
-from tickets.api.serializers import GuidField, OptionalBoolean, guid, text
+from tickets.api.serializers import GuidField, OptionalBoolean, field_values, guid, text
 
 
 class KindField(serializers.CharField):
@@ -70,6 +70,7 @@ class ExternalSystemChange(serializers.Serializer[Any]):
         max_length=10_000, required=False, allow_null=True, allow_blank=True
     )
     Enabled = OptionalBoolean()
+    FieldValues = field_values()
 
 
 class ExternalSystemWrite(ExternalSystemChange):

@@ -11,10 +11,11 @@ from backgroundtasks.api import kit
 from backgroundtasks.exceptions import SecretUnreadable
 from tickets import connections, external_systems, incidents, removal, trackers
 from tickets.api import collection, lookup
+from tickets.api.custom_fields import fill
 from tickets.api.systems import bodies
 from tickets.api.systems.keeping import keeps_references
 from tickets.api.systems.serializers import ExternalSystemChange, ExternalSystemWrite, Switch
-from tickets.models import ExternalSystem, ExternalTicket
+from tickets.models import ExternalSystem, ExternalTicket, FieldOf
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -196,6 +197,7 @@ def _save(row: ExternalSystem, given: dict[str, Any]) -> None:
         row.settings = given["Configuration"]
     if given.get("Enabled") is not None:
         row.enabled = given["Enabled"]
+    fill(row, given, FieldOf.EXTERNAL_SYSTEM, None)
     try:
         external_systems.place(row, given.get("ConnectionString"), given.get("Password"))
         external_systems.settle(row)
