@@ -13,6 +13,7 @@ from tests.support import arcgis, factories, projects
 from tests.support.agreement import require_agreement
 from tests.support.astra import listed
 from tests.support.http import Caller
+from tests.support.uploads import attached
 from tickets import trackers
 from tickets.connections import tracker_of
 
@@ -38,6 +39,7 @@ def _ids(actor: Any) -> dict[str, str]:
     agile_step = projects.AgileRunStepFactory.create(run__package=assignment.package)
     incident = projects.IncidentFactory.create(project=project)
     word = projects.PicklistItemFactory.create(project=project)
+    attachment = attached(incident)
     link = projects.ExternalSystemLinkFactory.create(project=project, tracker_project="TST")
     draft = trackers.Draft(summary="Refund is not rounded", mark="schemathesis")
     ticket = tracker_of(link).create(draft)
@@ -55,6 +57,7 @@ def _ids(actor: Any) -> dict[str, str]:
         "path.agile_run_id": str(agile_step.run_id),
         "path.step_id": str(agile_step.pk),
         "path.incident_id": str(incident.pk),
+        "path.attachment_id": str(attachment.pk),
         "path.picklist": "Component",
         "path.item_id": str(word.pk),
         "path.system_id": str(link.external_system_id),

@@ -1,6 +1,7 @@
 """Operators' pages of test results: one module per model."""
 
 from tickets.admin.assignments import AssignmentAdmin
+from tickets.admin.attachments import AttachmentAdmin
 from tickets.admin.automated_tests import AutomatedTestAdmin
 from tickets.admin.builtin_tickets import BuiltinTicketAdmin
 from tickets.admin.custom_fields import CustomFieldAdmin
@@ -14,6 +15,7 @@ from tickets.admin.runs import RunAdmin
 
 __all__ = [
     "AssignmentAdmin",
+    "AttachmentAdmin",
     "AutomatedTestAdmin",
     "BuiltinTicketAdmin",
     "CustomFieldAdmin",

@@ -11,6 +11,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
 from tickets import incidents
+from tickets.admin.attachments import downloads
 from tickets.admin.pages import AccountPages, RowForm
 from tickets.models import (
     AgileRunStepIncident,
@@ -83,7 +84,8 @@ class IncidentAdmin(AccountPages):
     search_fields = ("summary", "external_tickets__key", "=id")
     ordering = ("-created_at", "pk")
     readonly_fields = (
-        *("id", "account", "project", "number", "tickets", "found_by", "version_number"),
+        *("id", "account", "project", "number", "tickets", "found_by"),
+        *("attachments", "version_number"),
         *("created_by", "created_at", "last_updated_by", "updated_at"),
     )
     fields = (*readonly_fields[:4], *_EDITABLE, *_PICKS, *readonly_fields[4:])
@@ -133,6 +135,10 @@ class IncidentAdmin(AccountPages):
             )
             for row in rows
         )
+
+    @admin.display(description="attachments")
+    def attachments(self, incident: Incident) -> str:
+        return downloads(incident.attachments.all())
 
     @admin.display(description="found by")
     def found_by(self, incident: Incident) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 
+from tickets.admin.attachments import downloads
 from tickets.admin.pages import ReadOnlyPages
 from tickets.models import ResultNode
 
@@ -43,7 +44,9 @@ class NodeAdmin(ReadOnlyPages):
         "notes",
         "metadata",
         "parameters",
+        "attachments",
     )
+    readonly_fields = ("attachments",)
     raw_id_fields = ("run",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -58,6 +61,10 @@ class NodeAdmin(ReadOnlyPages):
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Return an order that an index has."""
         return ("run", "pk") if _RUN not in request.GET else ("pk",)
+
+    @admin.display(description="attachments")
+    def attachments(self, node: ResultNode) -> str:
+        return downloads(node.attachments.all())
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Let the run's page lead here."""

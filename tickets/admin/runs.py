@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils.html import format_html
 
+from tickets.admin.attachments import downloads
 from tickets.admin.pages import ReadOnlyPages
 from tickets.models import AutomatedTestRun
 
@@ -37,6 +38,7 @@ class RunAdmin(ReadOnlyPages):
     search_fields = ("assignment__automated_test__name", "=id", "=import_id")
     search_help_text = "The test's name, or the id of the run or of the import"
     ordering = ("-imported_at", "pk")
+    readonly_fields = ("attachments",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return runs with the names that the list shows."""
@@ -45,6 +47,10 @@ class RunAdmin(ReadOnlyPages):
     @admin.display(description="test")
     def assignment_name(self, run: AutomatedTestRun) -> str:
         return run.assignment.automated_test.name
+
+    @admin.display(description="attachments")
+    def attachments(self, run: AutomatedTestRun) -> str:
+        return downloads(run.attachments.filter(node=None))
 
     @admin.display(description="nodes")
     def nodes(self, run: AutomatedTestRun) -> str:
