@@ -99,6 +99,10 @@ class Staging:
                 written = True
         return written
 
+    def node_id(self, position: int) -> UUID:
+        """Return the id of the node that begins at a place in the report."""
+        return UUID(f"{self._prefix}{position:08x}")
+
     def show(
         self, totals: Totals, *, started_at: datetime | None, finished_at: datetime | None
     ) -> None:

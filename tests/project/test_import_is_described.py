@@ -14,9 +14,9 @@ import pytest
 from backgroundtasks import conf as core
 from scripts import readme
 from tests.support.installation import environment, start
-from tickets import conf
+from tickets import conf, evidence
 from tickets.handlers.automated_test_import import AutomatedTestImport
-from tickets.results import junit, text, upload
+from tickets.results import junit, mentions, text, upload
 from tickets.results.exceptions import ResultsUnreadable
 
 PAGE = (
@@ -124,6 +124,9 @@ def test_the_limits_are_those_of_the_code() -> None:
         "elements in elements": str(junit.DEEPEST),
         "a tag with its attributes, a comment": f"{junit.LONGEST_TAG // 1024**2} MB",
         "different names of elements and attributes": f"{junit.MOST_NAMES:,}",
+        "an attachment": f"{conf.ATTACHMENT_LIMIT // 1024**2} MiB",
+        "attachments of one node; of one import": f"{mentions.MOST}; {evidence.MOST:,}",
+        "all of them, unpacked": f"{conf.UNPACKED_LIMIT // 1024**3} GiB",
         "the import": f"{hours:g} hours; it is tried three times",
     }
     assert AutomatedTestImport.attempts_of() == 3

@@ -21,6 +21,7 @@ from backgroundtasks.handlers import (
 )
 from backgroundtasks.handlers.context import Cancelled, TimedOut
 from tickets import conf, staging, uploads, visibility
+from tickets.evidence import Evidence
 from tickets.models import AutomatedTestAssignment, AutomatedTestRun
 from tickets.results import upload
 from tickets.results.census import count_cases
@@ -148,6 +149,11 @@ def _import(context: TaskContext, assignment_id: UUID, name: str) -> AutomatedTe
         except ResultsUnreadable as error:
             staging.discard(staged.run_id)
             raise TaskFailed(str(error)) from error
+        except OSError as error:
+            staging.discard(staged.run_id)
+            raise TaskFailed(
+                f"The attachments cannot be stored: {error}.", temporary=True
+            ) from error
         except BaseException:
             staging.discard(staged.run_id)
             raise
@@ -169,21 +175,32 @@ def _opened(name: str) -> IO[bytes]:
 
 
 def _stage(context: TaskContext, staged: Staging, file: IO[bytes]) -> JUnitReader:
-    """Read all reports of the file into rows and show them."""
+    """Read all reports of the file into rows, with the files that they name, and show them."""
     reports = upload.reports(file, unpacked_limit=conf.UNPACKED_LIMIT)
     total = _count(context, reports)
     reader = JUnitReader()
+    evidence = Evidence(staged, file, user_id=context.user_id)
     for report in reports:
         for nodes in reader.read(report.chunks(), report.source):
             context.checkpoint()
             staged.add(nodes)
+            evidence.note(nodes, report.source)
             done = reader.totals.results
             # The look ahead may have missed some; a total is never below what is done.
             context.progress(done, max(done, total), READING)
+    for _ in evidence.attach():
+        context.checkpoint()
     context.checkpoint()
     staged.show(reader.totals, started_at=reader.started_at, finished_at=reader.finished_at)
     done = reader.totals.results
     context.progress(done, done, READING)
+    if evidence.left:
+        context.message(
+            "warning",
+            "import.attachments_left",
+            short(f"{evidence.left:,} attachments were left out: {evidence.problem}."),
+            left=evidence.left,
+        )
     return reader
 
 

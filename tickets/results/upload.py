@@ -63,12 +63,7 @@ class _ZippedReport:
         return self.entry.filename
 
     def chunks(self) -> Iterator[bytes]:
-        try:
-            with self.archive.open(self.entry) as stream:
-                while chunk := stream.read(CHUNK):
-                    yield chunk
-        except (*_DAMAGES, NotImplementedError, RuntimeError) as error:
-            raise ArchiveRefused(f"the zip is damaged: {error}", self.source) from None
+        return read_entry(self.archive, self.entry)
 
 
 class _DirectoryGuard:
@@ -108,21 +103,66 @@ def reports(file: IO[bytes], *, unpacked_limit: int) -> list[Report]:
             outside itself, or is a bomb. Damage inside an entry is raised by its
             `chunks()`.
     """
+    archive = opened(file)
+    if archive is None:
+        return [_PlainReport(file)]
+    chosen = [entry for entry in archive.infolist() if _is_report(entry)]
+    if not chosen:
+        raise ArchiveRefused("the zip holds no .xml file")
+    _refuse_too_much(chosen, unpacked_limit)
+    return [_ZippedReport(archive, entry) for entry in sorted(chosen, key=_name)]
+
+
+def opened(file: IO[bytes]) -> zipfile.ZipFile | None:
+    """
+    Open an uploaded file as a zip; None when it is none.
+
+    Raises:
+        ArchiveRefused: its directory is damaged or too large.
+    """
     file.seek(0)
     if file.read(4) not in _ZIP_STARTS:
-        return [_PlainReport(file)]
+        return None
     try:
         archive = zipfile.ZipFile(_DirectoryGuard(file))
     except (*_DAMAGES, NotImplementedError) as error:
         raise ArchiveRefused(f"the zip is damaged: {error}") from None
-    entries = archive.infolist()
-    if len(entries) > MOST_ENTRIES:
+    if len(archive.infolist()) > MOST_ENTRIES:
         raise ArchiveRefused(f"the zip has more than {MOST_ENTRIES:,} entries")
-    chosen = [entry for entry in entries if _is_report(entry)]
-    if not chosen:
-        raise ArchiveRefused("the zip holds no .xml file")
-    _refuse_bomb(chosen, unpacked_limit)
-    return [_ZippedReport(archive, entry) for entry in sorted(chosen, key=_name)]
+    return archive
+
+
+def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+    """
+    Yield the bytes of an entry.
+
+    Raises:
+        ArchiveRefused: it is damaged.
+    """
+    try:
+        with archive.open(entry) as stream:
+            while chunk := stream.read(CHUNK):
+                yield chunk
+    except (*_DAMAGES, NotImplementedError, RuntimeError) as error:
+        raise ArchiveRefused(f"the zip is damaged: {error}", entry.filename) from None
+
+
+def refuse_unreadable(entry: zipfile.ZipInfo) -> None:
+    """
+    Refuse an entry that must not be unpacked.
+
+    Raises:
+        ArchiveRefused: it is encrypted, packed by another method than deflate, or a bomb.
+    """
+    if entry.flag_bits & _ENCRYPTED:
+        raise ArchiveRefused("the zip is encrypted", entry.filename)
+    if entry.compress_type not in _METHODS:
+        # The library unpacks bzip2 and LZMA without any limit per read.
+        raise ArchiveRefused("the zip is packed by another method than deflate", entry.filename)
+    if entry.file_size > max(RATIO_ASKED_FROM, HIGHEST_RATIO * entry.compress_size):
+        raise ArchiveRefused(
+            f"it unpacks to more than {HIGHEST_RATIO} times its size", entry.filename
+        )
 
 
 def _name(entry: zipfile.ZipInfo) -> str:
@@ -140,19 +180,12 @@ def _is_report(entry: zipfile.ZipInfo) -> bool:
         return False
     if path.parts[0] == "__MACOSX":
         return False
-    if entry.compress_type not in _METHODS:
-        # The library unpacks bzip2 and LZMA without any limit per read.
-        raise ArchiveRefused("the zip is packed by another method than deflate", entry.filename)
+    refuse_unreadable(entry)
     return True
 
 
-def _refuse_bomb(entries: list[zipfile.ZipInfo], unpacked_limit: int) -> None:
+def _refuse_too_much(entries: list[zipfile.ZipInfo], unpacked_limit: int) -> None:
     # These are claims, but binding ones: the stream of an entry ends at the size
     # claimed here, and the checksum then fails if there was more.
     if sum(entry.file_size for entry in entries) > unpacked_limit:
         raise ArchiveRefused(f"the zip unpacks to more than {unpacked_limit:,} bytes")
-    for entry in entries:
-        if entry.file_size > max(RATIO_ASKED_FROM, HIGHEST_RATIO * entry.compress_size):
-            raise ArchiveRefused(
-                f"it unpacks to more than {HIGHEST_RATIO} times its size", entry.filename
-            )
