@@ -87,6 +87,11 @@ def own_checkpoints() -> Iterator[Callable[[], None]]:
             cursor.execute(f"PRAGMA wal_autocheckpoint={int(before)}")
 
 
+def others_wait() -> bool:
+    """Return whether others have to wait for who writes: SQLite has one writer at a time."""
+    return connection.vendor == "sqlite"
+
+
 def drop_idle_tasks(ids: Collection[Any]) -> None:
     """Delete those of these tasks that have neither a run nor a schedule."""
     if _strangers(Task):

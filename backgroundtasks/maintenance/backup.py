@@ -17,6 +17,7 @@ from backgroundtasks.handlers import data_keys
 from backgroundtasks.maintenance import archive, databases, files, manifest, stores
 from backgroundtasks.maintenance.errors import BackupDamaged
 from backgroundtasks.maintenance.manifest import FileDigest, Held, Manifest
+from backgroundtasks.maintenance.reading_back import ReadingBack, reading_back
 from backgroundtasks.maintenance.sealing import Passcode, Sealer, Unsealer
 from backgroundtasks.maintenance.workplace import workplace
 
@@ -36,6 +37,23 @@ class Meter(Protocol):
 
     def add(self, count: int) -> None:
         """Learn that so many bytes were done."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """A meter of what is written, and of what is read back meanwhile."""
+
+    of_all: Meter
+    reading: ReadingBack
+
+    def expect(self, total: int) -> None:
+        self.of_all.expect(total)
+
+    def stage(self, text: str) -> None:
+        self.of_all.stage(text)
+
+    def add(self, count: int) -> None:
+        self.reading.add(count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +102,16 @@ def make(store: stores.Store, wish: Wish, meter: Meter) -> Made:
     }
     meter.expect(_expected())
     passcode = Passcode(wish.passcode)
-    with store.draft() as draft:
-        with draft.write() as file, archive.Writer(Sealer(file, info, passcode)) as writer:
-            _write(writer, info, wish, began, meter)
-        meter.stage("Verifying")
+
+    def read_back(draft: stores.Draft, told: Callable[[int], None]) -> Manifest:
         with draft.read() as file:
-            read = verify(file, passcode, meter.add)
+            return verify(file, passcode, told)
+
+    with store.draft() as draft, reading_back(draft, read_back, meter.add) as reading:
+        with draft.write() as file, archive.Writer(Sealer(file, info, passcode)) as writer:
+            _write(writer, info, wish, began, _Both(meter, reading))
+        meter.stage("Verifying")
+        read = reading.result()
         until = wish.retention_date
         draft.keep(name, {"retention_date": None if until is None else until.isoformat()})
     return Made(name, store.size(name), read)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from backgroundtasks.handlers import TaskContext
 
-#: Of the time that a batch took, so long others may write undisturbed.
+#: Of the time that a batch took, so long others may write undisturbed, where only one can at a time.
 _REST: Final = 0.1
 #: Seconds that a batch should take, and the runs that it may have.
 _AIM: Final = 0.05
@@ -57,7 +57,8 @@ class CleanGPJobs(TaskHandler):
                 size = max(_LEAST, min(_MOST, int(size * min(2.0, _AIM / max(took, 0.001)))))
                 context.progress(flushed, text="Cleaning")
                 context.checkpoint(safe=True)
-                time.sleep(took * _REST)
+                if flushing.others_wait():
+                    time.sleep(took * _REST)
         removed, problems = _remove_leftovers(context)
         context.progress(flushed, flushed, "GP Jobs have been cleaned.")
         return Outcome({"runs": flushed, **removed}, warnings=problems)

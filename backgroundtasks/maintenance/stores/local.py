@@ -7,9 +7,11 @@ import fcntl
 import json
 import os
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, Final
+from io import BufferedReader
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 from backgroundtasks.maintenance import errors
+from backgroundtasks.maintenance.stores.following import Following, Stored
 from backgroundtasks.maintenance.stores.protocol import NOTES, SUFFIX, Draft, checked
 from backgroundtasks.maintenance.workplace import workplace
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+#: Bytes that are read at once.
+_BLOCK: Final = 1024 * 1024
 #: What a file system without links says of one.
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 
@@ -117,24 +121,26 @@ class LocalStore:
 class _LocalDraft:
     """A file in a workplace of the store's folder."""
 
+    can_follow = True
+
     def __init__(self, store: LocalStore, path: Path) -> None:
         self._store = store
         self._path = path
+        self._stored = Stored()
 
     @contextmanager
     def write(self) -> Iterator[IO[bytes]]:
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "wb") as file, self._stored.keeping_up(file):
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-            # What is read back shall come from the disk, not from what was just written.
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     @contextmanager
     def read(self) -> Iterator[IO[bytes]]:
-        with self._path.open("rb") as file:
-            yield file
+        with BufferedReader(Following(self._path, self._stored), _BLOCK) as file:
+            yield cast("IO[bytes]", file)
+
+    def give_up(self) -> None:
+        self._stored.give_up()
 
     def keep(self, name: str, notes: Mapping[str, Any]) -> None:
         path = self._store.path(name)

@@ -21,11 +21,17 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class Draft(Protocol):
     """A backup that is being written; nobody else sees it."""
 
+    #: `read` may begin before all is written: it waits for what is not stored yet.
+    can_follow: bool
+
     def write(self) -> AbstractContextManager[IO[bytes]]:
         """Open it for writing; at the end of the context all of it is stored."""
 
     def read(self) -> AbstractContextManager[IO[bytes]]:
         """Open what was written, as it is stored."""
+
+    def give_up(self) -> None:
+        """Let `read` fail where it waits: nothing more will be written."""
 
     def keep(self, name: str, notes: Mapping[str, Any]) -> None:
         """

@@ -274,6 +274,9 @@ class S3Store:
 class _S3Draft:
     """An object of a key that no list shows."""
 
+    #: The parts of an upload cannot be read before it is completed.
+    can_follow = False
+
     def __init__(self, store: S3Store, key: str) -> None:
         self._store = store
         self._key = key
@@ -299,6 +302,9 @@ class _S3Draft:
             raise FileExistsError(name)
         self._store.write_notes(name, {**notes, "size": self._size})
         self._store.copy(self._key, name, self._size)
+
+    def give_up(self) -> None:
+        """Do nothing: nobody follows."""
 
     def discard(self) -> None:
         """Remove what was uploaded, or begun to be."""

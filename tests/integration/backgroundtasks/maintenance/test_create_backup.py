@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import itertools
+import random
 import re
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +17,10 @@ from django.db import connection
 
 from backgroundtasks import clock, exceptions, operations, queries
 from backgroundtasks.handlers.testing import perform
-from backgroundtasks.maintenance import backup, stores
+from backgroundtasks.maintenance import backup, sealing, stores
 from backgroundtasks.maintenance.databases import postgres
 from backgroundtasks.maintenance.handlers.create_backup import CreateBackup
+from backgroundtasks.maintenance.stores import following
 from backgroundtasks.models import Account, Task
 from backgroundtasks.states import State
 from tests.support import factories
@@ -78,8 +84,7 @@ class TestMaking:
         real = backup.verify
 
         def damaged(file: Any, passcode: str, told: Any) -> backup.Manifest:
-            Path(file.name).write_bytes(Path(file.name).read_bytes()[:-1])
-            return real(file, passcode, told)
+            return real(io.BytesIO(file.read()[:-1]), passcode, told)
 
         monkeypatch.setattr(backup, "verify", damaged)
 
@@ -88,6 +93,70 @@ class TestMaking:
         assert run.state == State.FAILED
         assert run.error.startswith("The backup is damaged: ")
         assert list((installation / "backups").iterdir()) == []
+
+    def test_damage_is_noticed_while_the_rest_is_still_written(
+        self, installation: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(following, "_ENOUGH", 64 * 1024)
+        (installation / "files/results").mkdir(parents=True)
+        for number in range(40):
+            content = random.Random(number).randbytes(1024 * 1024)
+            (installation / f"files/results/{number}").write_bytes(content)
+        real, sealed = sealing.Sealer._seal, []
+
+        def damaging(self: Any, *, last: bool) -> None:
+            sealed.append(last)
+            if len(sealed) == 3:
+                self._digest = b"another backup's"
+            real(self, last=last)
+            time.sleep(0.05)
+
+        monkeypatch.setattr(sealing.Sealer, "_seal", damaging)
+
+        run = perform(CreateBackup, WISH)
+
+        assert "chunk 2 is changed" in run.error
+        assert not any(sealed)
+        assert list((installation / "backups").iterdir()) == []
+
+    def test_what_is_read_back_is_no_longer_in_memory(
+        self, installation: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (installation / "files/results").mkdir(parents=True)
+        content = random.Random(1).randbytes(30 * 1024 * 1024)
+        (installation / "files/results/large").write_bytes(content)
+        dropped: list[tuple[int, int]] = []
+        read: list[tuple[int, int]] = []
+        advise, preadv = following.os.posix_fadvise, following.os.preadv
+
+        def dropping(handle: int, start: int, size: int, advice: int) -> None:
+            dropped.append((start, start + size))
+            advise(handle, start, size, advice)
+
+        def reading(handle: int, buffers: Any, at: int) -> int:
+            count = int(preadv(handle, buffers, at))
+            if Path(f"/proc/self/fd/{handle}").readlink().name == "draft":
+                read.append((at + count, dropped[-1][1]))
+            return count
+
+        monkeypatch.setattr(following.os, "posix_fadvise", dropping)
+        monkeypatch.setattr(following.os, "preadv", reading)
+
+        assert perform(CreateBackup, WISH).state == State.SUCCEEDED
+
+        assert read
+        assert all(end <= stored for end, stored in read)
+        assert len(dropped) > 1
+        assert dropped[0][0] == 0
+        assert all(start <= end for (_, end), (start, _) in itertools.pairwise(dropped))
+
+    def test_no_thread_is_left(self, installation: Path) -> None:
+        before = threading.active_count()
+
+        perform(CreateBackup, WISH)
+        perform(CreateBackup, WISH, cancel_after=1)
+
+        assert threading.active_count() == before
 
     def test_what_a_dead_process_left_is_swept(self, installation: Path) -> None:
         left = installation / "backups/.work-of-a-dead-one"
