@@ -34,6 +34,7 @@ _RANDOM_ID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob
 _CHUNK = 1024 * 1024
 #: Messages of a run.
 _SAID = 10
+_MESSAGE = "run_id, level, key, text, parameters, attempt, created_at"
 
 
 class _Nobody:
@@ -198,19 +199,28 @@ def fill_for_backup(runs: int) -> int:
     ours.fill(runs)
     ids = TaskStatus.objects.order_by("pk").values_list("pk", flat=True)
     native = connection.features.has_native_uuid_field
-    now = clock.now().isoformat()
     said = prose.messages(seed=7)
     pairs = ((run, number) for run in ids for number in range(_SAID))
     while batch := [*itertools.islice(pairs, 50_000)]:
-        rows = [(run if native else run.hex, *next(said), number) for run, number in batch]
+        now = clock.now().isoformat()
+        rows = [
+            (run if native else run.hex, "info", "bench.said", *next(said), number, now)
+            for run, number in batch
+        ]
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO backgroundtasks_message "
-                "(run_id, level, key, text, parameters, attempt, created_at) "
-                f"VALUES (%s, 'info', 'bench.said', %s, %s, %s, '{now}')",
-                rows,
-            )
+            _store(cursor, "backgroundtasks_message", _MESSAGE, rows)
     return databases.current().estimate()
+
+
+def _store(cursor: Any, table: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+    """Store rows as fast as the database takes them."""
+    if connection.vendor == "postgresql":
+        with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return
+    marks = ", ".join(["%s"] * len(rows[0]))
+    cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
 
 
 def back_up() -> dict[str, Any]:

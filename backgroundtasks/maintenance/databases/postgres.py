@@ -7,13 +7,15 @@ the machine can read.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 import time
-from contextlib import closing, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, cast
@@ -40,15 +42,26 @@ _ASIDE: Final = "taskcenter_aside"
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 #: How long (seconds) others may take to be gone.
 _PATIENCE: Final = 5
+#: Bytes that pg_dump may be ahead of us.
+_PIPE: Final = 1024 * 1024
 
 
 @dataclass
 class _Copy:
     stream: Source
-    tables: dict[str, int]
-    migrations: list[str]
+    counted: Future[tuple[dict[str, int], list[str]]]
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
+
+    @property
+    def tables(self) -> dict[str, int]:
+        """Wait until all are counted."""
+        return self.counted.result()[0]
+
+    @property
+    def migrations(self) -> list[str]:
+        """Wait likewise."""
+        return self.counted.result()[1]
 
     def finish(self) -> None:
         """Refuse unless pg_dump says that it gave everything."""
@@ -87,21 +100,20 @@ class Postgres:
                 f"--schema={schema}",
                 f"--snapshot={snapshot}",
             ]
-            with tempfile.TemporaryFile() as errors:
+            with tempfile.TemporaryFile() as errors, _counted(own) as counted:
                 process = subprocess.Popen(
                     words, env=environment(), stdout=subprocess.PIPE, stderr=errors
                 )
+                pipe = cast("IO[bytes]", process.stdout)
+                with suppress(OSError):  # of a user who has no more room for pipes
+                    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
                 try:
-                    tables = _counts(own)
-                    migrations = _migrations(own)
-                    stream = cast("Source", process.stdout)
-                    yield _Copy(stream, tables, migrations, process, errors)
+                    yield _Copy(cast("Source", pipe), counted, process, errors)
                 finally:
                     if process.poll() is None:
                         process.kill()
                     process.wait()
-                    cast("IO[bytes]", process.stdout).close()
-                    own.rollback()
+                    pipe.close()
 
     def try_staged(self, staged: Path, tables: dict[str, int]) -> None:
         """Let pg_restore read the table of contents."""
@@ -204,6 +216,21 @@ class Postgres:
     def counts(self) -> dict[str, int]:
         """Return the rows of each table there is now."""
         return _counts(connection)
+
+
+@contextmanager
+def _counted(own: BaseDatabaseWrapper) -> Iterator[Future[tuple[dict[str, int], list[str]]]]:
+    """Count what a transaction sees, beside what this context does; what is not wanted is stopped."""
+    own.inc_thread_sharing()
+    with ThreadPoolExecutor(1, "count") as pool:
+        counted = pool.submit(lambda: (_counts(own), _migrations(own)))
+        try:
+            yield counted
+        finally:
+            while not counted.done():
+                own.connection.cancel()  # of the table that it counts now
+                wait([counted], timeout=1)
+            own.dec_thread_sharing()
 
 
 def _others(cursor: Any) -> tuple[int, str | None]:
