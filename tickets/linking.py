@@ -272,6 +272,7 @@ def _made(found: Found, *, task_id: UUID, user_id: int | None) -> ExternalTicket
         external_system_id=found.link.external_system_id,
         project_id=project.pk,
         linked_by=task_id,
+        assigned_to=incident.assigned_to,
     )
     remember(row, ticket, incident)
     row.save(force_insert=True)

@@ -178,7 +178,7 @@ class Synchronization:
             wanted = self._take(row, ticket)
             if wanted is None:
                 return
-            merged, version = wanted
+            merged, version, assigned_to_id = wanted
             if not ticket.version and not last:
                 # A list names no version, and without one we would write over what came since.
                 ticket = self._tracker.read(ticket.id)
@@ -198,7 +198,9 @@ class Synchronization:
                     return
                 before = row.incident_version
                 _agree(row, after, version)
-                if problems:
+                if not problems:
+                    row.assigned_to_id = assigned_to_id
+                else:
                     # It is tried again next time, or when somebody changes the incident.
                     row.problem, row.incident_version = " ".join(problems), before
                 row.save()
@@ -207,8 +209,15 @@ class Synchronization:
             if after is not ticket:
                 self.counts.pushed += 1
 
-    def _take(self, row: ExternalTicket, ticket: trackers.Ticket) -> tuple[Merged, int] | None:
-        """Let the incident take what changed there; return what is to be written there, if anything."""
+    def _take(
+        self, row: ExternalTicket, ticket: trackers.Ticket
+    ) -> tuple[Merged, int, int | None] | None:
+        """
+        Let the incident take what changed there.
+
+        Returns:
+            What is to be written there, with the incident's version and assignee; None: nothing.
+        """
         with transaction.atomic():
             if not _held(row):
                 return None
@@ -216,22 +225,24 @@ class Synchronization:
             merged = self._merged(row, incident, ticket)
             if merged.take:
                 incidents.change(incident.pk, None, self._columns(merged.take))
-                incident.refresh_from_db(fields=["version_number"])
+                incident.refresh_from_db(fields=["version_number", "assigned_to"])
                 self.counts.pulled += 1
             if merged.conflicts:
                 incidents.comment(incident.pk, None, [_told(row, merged.conflicts)])
             before, was = row.incident_version, row.key
+            if merged.push.assignee is None:
+                row.assigned_to_id = incident.assigned_to_id
             if _agree(row, ticket, before if merged.push else incident.version_number):
                 row.save()
             if row.key != was:
                 documents.index(Incident, [incident.pk])
-            return (merged, incident.version_number) if merged.push else None
+            if not merged.push:
+                return None
+            return merged, incident.version_number, incident.assigned_to_id
 
     def _merged(self, row: ExternalTicket, incident: Incident, ticket: trackers.Ticket) -> Merged:
-        member = linking.member_named(self.link.project, row.assignee)
-        our_base = Fields(
-            row.summary or row.key, row.status, member.get_username() if member else ""
-        )
+        then = row.assigned_to
+        our_base = Fields(row.summary or row.key, row.status, then.get_username() if then else "")
         ours = our_base
         if incident.version_number > row.incident_version:
             who = incident.assigned_to
@@ -370,7 +381,10 @@ def _held(row: ExternalTicket) -> bool:
     if incident is None or not ExternalTicket.objects.filter(pk=row.pk).exists():
         return False
     row.refresh_from_db(
-        fields=["key", "summary", "status", "assignee", "version", "incident_version", "problem"]
+        fields=[
+            *("key", "summary", "status", "assignee", "assigned_to"),
+            *("version", "incident_version", "problem"),
+        ]
     )
     row.incident = incident
     return True
@@ -394,6 +408,7 @@ def _kept(row: ExternalTicket) -> tuple[Any, ...]:
         row.status_category,
         row.priority,
         row.assignee,
+        row.assigned_to_id,
         row.version,
         row.changed_at,
         row.incident_version,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -64,6 +65,11 @@ class ExternalTicket(models.Model):
     status_category = models.CharField(max_length=20, blank=True, default="")
     priority = models.CharField(max_length=255, blank=True, default="")
     assignee = models.CharField(max_length=255, blank=True, default="")
+    #: Who the incident was assigned to at that time. Not whom `assignee` names now: logins change,
+    #: and somebody unknown then may be a member since.
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     #: For a write that must not overwrite another's: an ETag, a lock version.
     version = models.CharField(max_length=255, blank=True, default="")
     #: By the tracker's clock.

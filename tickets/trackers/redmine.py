@@ -31,6 +31,8 @@ _PATH: Final = re.compile(r"(?:/projects/[^/]+)?/issues/([1-9][0-9]{0,8})(?:\.js
 _ID: Final = re.compile(r"[1-9][0-9]{0,8}")
 _IN_PROGRESS: Final = ("In Progress",)
 #: As Redmine's texts begin, to our names.
+#: Rows of an answer, at most.
+_PAGE: Final = 100
 _NAMES: Final = {"Subject": "summary", "Status": "status", "Assignee": "assignee"}
 #: What each thing needs, of the permissions that a role has.
 _PERMISSIONS: Final = {
@@ -259,9 +261,15 @@ class RedmineTracker(HttpTracker):
         if not name:
             return ""
         path = f"/projects{segments([self.connection.project])}/memberships.json"
-        rows = self._list(http, path, "memberships", {"limit": "100"})
-        members = [row.get("user") or row.get("group") for row in rows]
-        return self._named("assignee", name, [one for one in members if one])
+        members: list[dict[str, Any]] = []
+        while True:
+            page = {"limit": str(_PAGE), "offset": str(len(members))}
+            rows = self._list(http, path, "memberships", page)
+            members += rows
+            if len(rows) < _PAGE:
+                break
+        people = [row.get("user") or row.get("group") for row in members]
+        return self._named("assignee", name, [one for one in people if one])
 
     def _named(self, field: str, name: str, choices: Sequence[Mapping[str, Any]]) -> int:
         for choice in choices:

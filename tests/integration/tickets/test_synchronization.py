@@ -152,6 +152,55 @@ class TestPull:
         assert shown(row) == ("Refund is not rounded", "Done", None)
         assert ticket_of(row) == ("Refund is not rounded", "Done", "stranger")
 
+    def test_an_assignee_whom_we_get_to_know_later_is_not_taken_off_the_ticket(
+        self, bench: Bench
+    ) -> None:
+        row = linked(bench)
+        there(bench, row, assignee="stranger")
+        synchronize(bench)
+        MembershipFactory.create(account=bench.actor.account, user__username="Stranger")
+        here(bench, row, status="Done")
+
+        synchronize(bench)
+
+        assert ticket_of(row) == ("Refund is not rounded", "Done", "stranger")
+        here(bench, row, assigned_to_id=bench.actor.user.pk)
+        synchronize(bench)
+        assert ticket_of(row)[2] == bench.actor.user.get_username()
+        here(bench, row, assigned_to_id=None)
+        synchronize(bench)
+        assert ticket_of(row)[2] == ""
+
+    def test_an_assignee_whose_login_changed_here_stays_as_the_tracker_knows_them(
+        self, bench: Bench
+    ) -> None:
+        row = linked(bench)
+        user = bench.actor.user
+        login = user.get_username()
+        there(bench, row, assignee=login)
+        synchronize(bench)
+        type(user).objects.filter(pk=user.pk).update(username="renamed")
+        here(bench, row, status="Done")
+
+        synchronize(bench)
+
+        assert ticket_of(row) == ("Refund is not rounded", "Done", login)
+
+    def test_an_assignee_of_a_change_whose_other_half_was_refused_is_not_taken_off_later(
+        self, bench: Bench
+    ) -> None:
+        row = linked(bench)
+        there(bench, row, assignee=bench.actor.user.get_username())
+        synchronize(bench)
+        there(bench, row, assignee="stranger")
+        here(bench, row, status="Waiting for Godot")
+
+        assert synchronize(bench).state == State.WARNED
+        here(bench, row, status="Done")
+        synchronize(bench)
+
+        assert ticket_of(row) == ("Refund is not rounded", "Done", "stranger")
+
     def test_without_a_list_of_changes_it_looks_at_each_ticket(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:

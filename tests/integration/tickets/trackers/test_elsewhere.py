@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -186,6 +190,53 @@ class TestRedmine:
     def test_refuses_a_project_that_there_is_not(self, place: RedminePlace) -> None:
         with pytest.raises(errors.ConnectionInvalid, match="the project nowhere"):
             place.tracker(project="nowhere").look_up(place.made().key)
+
+
+def test_redmines_people_are_looked_for_on_all_pages() -> None:
+    people = [{"id": n, "user": {"id": n, "name": f"Person {n}"}} for n in range(1, 251)]
+    issue = {
+        "id": 7,
+        "project": {"id": 1, "name": "Shop"},
+        "tracker": {"id": 1, "name": "Bug"},
+        "status": {"id": 1, "name": "New"},
+        "priority": {"id": 1, "name": "Normal"},
+        "subject": "Refund",
+        "updated_on": "2026-01-01T00:00:00Z",
+        "assigned_to": {"id": 250, "name": "Person 250"},
+    }
+
+    def memberships(line: socket.socket, _: threading.Event) -> None:
+        offset = int(re.findall(r"[?&]offset=(\d+)", server.requests[-1])[0])
+        line.sendall(answer(200, json.dumps({"memberships": people[offset : offset + 100]})))
+
+    with Hostile() as server:
+        server.sins = {
+            "/issues/7.json": answer(200, json.dumps({"issue": issue})),
+            "/projects/shop.json": answer(200, json.dumps({"project": {"id": 1}})),
+            "/issue_statuses.json": answer(
+                200, json.dumps({"issue_statuses": [{"id": 1, "name": "New", "is_closed": False}]})
+            ),
+            "/projects/shop/memberships.json": memberships,
+        }
+        tracker = trackers.connect(
+            Connection(
+                id=uuid4(),
+                kind="redmine",
+                name="Redmine",
+                base_url=server.url,
+                secret="s" * 40,
+                project="shop",
+            )
+        )
+        tracker.change("7", Change(assignee="Person 250"))
+        [put] = [head for head in server.requests if head.startswith("PUT")]
+        asked = [head.split()[1] for head in server.requests if "memberships" in head]
+
+        with pytest.raises(errors.ChangeRefused, match="is not to be had"):
+            tracker.change("7", Change(assignee="Nobody of them"))
+
+    assert put.startswith("PUT /issues/7.json")
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize(
