@@ -9,7 +9,7 @@ is run for each of thousands of runs it is kept, and each call only fills its va
         return Script.objects.filter(project=project, name=name).select_related("project")
 
     script = _rows.first(project_id, "Refund")
-    made = kept.insert(Script(project=project, name="Refund"))
+    made = kept.insert_once(Script(project=project, name="Refund"))
 
 The ORM stays the one source of the SQL; PostgreSQL keeps the plans, too.
 """
@@ -19,14 +19,26 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from operator import itemgetter
+from functools import cache, lru_cache
+from operator import attrgetter, itemgetter
 from types import SimpleNamespace
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from django.db.models import AutoField, Expression, Model, QuerySet
+from django.db.models import (
+    AutoField,
+    BigAutoField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    Expression,
+    Model,
+    PositiveIntegerField,
+    QuerySet,
+    TextField,
+    UUIDField,
+)
 from django.db.models.constants import OnConflict
 from django.db.models.query import (
     FlatValuesListIterable,
@@ -38,8 +50,26 @@ from django.db.models.sql import InsertQuery
 
 from backgroundtasks.lifecycle import store
 
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
 P = ParamSpec("P")
 Row = TypeVar("Row")
+
+#: Instances of one query that are shared at most.
+_SHARED: Final = 256
+
+#: Fields whose values a store takes as Python has them, when nothing is done before they are saved.
+_PLAIN: Final = {
+    AutoField,
+    BigAutoField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    PositiveIntegerField,
+    TextField,
+    UUIDField,
+}
 
 _Maker = Callable[[Sequence[Any]], Any]
 
@@ -62,21 +92,25 @@ class Query(Generic[P, Row]):
     Args:
         make: Returns it, from stand-ins for the values: it may compare columns with them, and
             nothing else. A queryset of instances, or a `values_list`.
+        shared: A row that is read as it was read before gives the same instance, which nobody may
+            change: making them costs more than reading them.
     """
 
-    def __init__(self, make: Callable[P, QuerySet[Any, Row]]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[P, QuerySet[Any, Row]], *, shared: bool = False) -> None:
+        self._make, self._shared = make, shared
         self._slots = [_Slot(number) for number in range(len(inspect.signature(make).parameters))]
         self._made: dict[str, _Statement] = {}
 
     def __call__(self, *values: P.args, **named: P.kwargs) -> list[Row]:
         """Return all rows. Queries: one."""
         assert not named  # noqa: S101 - they would have to be put in order at each call
-        made = self._made.get(connection.vendor)
+        # Looked up once: Django's `connection` looks for the thread's own at each use.
+        database = connections[DEFAULT_DB_ALIAS]
+        made = self._made.get(database.vendor)
         if made is None:
             make = cast("Callable[..., QuerySet[Any, Row]]", self._make)
-            made = self._made[connection.vendor] = _compiled(make(*self._slots))
-        return cast("list[Row]", made.read(values))
+            made = self._made[database.vendor] = _compiled(make(*self._slots), shared=self._shared)
+        return cast("list[Row]", made.read(values, database))
 
     def first(self, *values: P.args, **named: P.kwargs) -> Row | None:
         """Return the first row, or None; all are read. Queries: one."""
@@ -89,6 +123,11 @@ def query(make: Callable[P, QuerySet[Any, Row]]) -> Query[P, Row]:
     return Query(make)
 
 
+def shared(make: Callable[P, QuerySet[Any, Row]]) -> Query[P, Row]:
+    """Keep the query that a function returns, and share the instances of rows that did not change."""
+    return Query(make, shared=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Statement:
     """A compiled query, and how its rows become what it was to return."""
@@ -98,45 +137,45 @@ class _Statement:
     parameters: Sequence[Any]
     #: Which parameter takes which value of a call.
     places: Sequence[tuple[int, int]]
-    #: Column to what makes Python's value of the database's.
-    converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
     maker: _Maker
 
-    def read(self, values: Sequence[Any]) -> list[Any]:
+    def read(self, values: Sequence[Any], database: BaseDatabaseWrapper) -> list[Any]:
         if self.sql is None:
             return []
         parameters = [*self.parameters]
         for at, number in self.places:
             parameters[at] = values[number]
-        rows = store().read(self.sql, parameters)
-        return [self.maker(self._converted(row)) for row in rows]
-
-    def _converted(self, row: Sequence[Any]) -> Sequence[Any]:
-        if not self.converters:
-            return row
-        values = [*row]
-        database = connections[DEFAULT_DB_ALIAS]
-        for at, functions, expression in self.converters:
-            for convert in functions:
-                values[at] = convert(values[at], expression, database)
-        return values
+        rows = store(database).read(self.sql, parameters, database)
+        return [self.maker(row) for row in rows]
 
 
-def _compiled(rows: QuerySet[Any, Any]) -> _Statement:
+def _compiled(rows: QuerySet[Any, Any], *, shared: bool) -> _Statement:
     compiler: Any = rows.query.get_compiler(connection=connection)
     try:
         sql, parameters = compiler.as_sql()
     except EmptyResultSet:
-        return _Statement(None, (), (), (), tuple)
-    columns = [column for column, _, _ in compiler.select]
-    found = compiler.get_converters(columns)
-    return _Statement(
-        sql,
-        parameters,
-        [(at, value.number) for at, value in enumerate(parameters) if isinstance(value, _Slot)],
-        [(at, functions, expression) for at, (functions, expression) in found.items()],
-        _maker(rows, compiler),
-    )
+        return _Statement(None, (), (), tuple)
+    places = [(at, one.number) for at, one in enumerate(parameters) if isinstance(one, _Slot)]
+    converters = compiler.get_converters([column for column, _, _ in compiler.select])
+    maker = _converting(_maker(rows, compiler), [(at, *one) for at, one in converters.items()])
+    return _Statement(sql, parameters, places, lru_cache(_SHARED)(maker) if shared else maker)
+
+
+def _converting(
+    maker: _Maker, converters: Sequence[tuple[int, Sequence[Callable[..., Any]], Any]]
+) -> _Maker:
+    """Return a maker for rows as the database has them: columns that need it become Python's."""
+    if not converters:
+        return maker
+
+    def converted(row: Sequence[Any]) -> Any:
+        values = [*row]
+        for at, functions, expression in converters:
+            for convert in functions:
+                values[at] = convert(values[at], expression, connection)
+        return maker(values)
+
+    return converted
 
 
 def _maker(rows: QuerySet[Any, Any], compiler: Any) -> _Maker:
@@ -165,25 +204,48 @@ def _maker(rows: QuerySet[Any, Any], compiler: Any) -> _Maker:
     return instance
 
 
-def insert(row: Model, *, update: Sequence[str] = (), unique: Sequence[str] = ()) -> bool:
+def insert(row: Model) -> None:
     """
-    Store a new row; leave alone one that is there already, or renew it. Queries: one.
+    Store a new row. Queries: one.
 
-    As `bulk_create` of one row with `ignore_conflicts`, or with `update_conflicts`.
+    Raises:
+        IntegrityError: it cannot be.
+    """
+    _insert(row, None)
 
-    Args:
-        row: The row; it gets its primary key where the database gives it.
-        update: Fields that one which is there already takes from this one.
-        unique: The fields by which it is found, then.
+
+def insert_once(row: Model) -> bool:
+    """
+    Store a new row, unless one is there that it would be in conflict with. Queries: one.
 
     Returns:
-        Whether it is stored as it is given.
+        Whether it was stored.
     """
+    return _insert(row, OnConflict.IGNORE)
+
+
+def upsert(row: Model, *, unique: tuple[str, ...], update: tuple[str, ...]) -> None:
+    """
+    Store a new row, or renew the one that is there; it gets that one's primary key. Queries: one.
+
+    Args:
+        row: The row.
+        unique: The fields by which one that is there is found.
+        update: Those that it takes from this one.
+    """
+    _insert(row, OnConflict.UPDATE, unique, update)
+
+
+def _insert(
+    row: Model,
+    conflict: OnConflict | None,
+    unique: tuple[str, ...] = (),
+    update: tuple[str, ...] = (),
+) -> bool:
     # Looked up once: Django's `connection` looks for the thread's own at each use.
     database = connections[DEFAULT_DB_ALIAS]
-    sql, fields = _insert(type(row), database.vendor, tuple(update), tuple(unique))
-    values = [field.get_db_prep_save(field.pre_save(row, add=True), database) for field in fields]
-    stored = store().read(sql, values)
+    sql, values = _inserting(type(row), database.vendor, conflict, unique, update)
+    stored = store(database).read(sql, [value(row) for value in values], database)
     if not stored:
         return False
     if update or row.pk is None:
@@ -194,16 +256,20 @@ def insert(row: Model, *, update: Sequence[str] = (), unique: Sequence[str] = ()
 
 
 @cache
-def _insert(
-    model: type[Model], vendor: str, update: tuple[str, ...], unique: tuple[str, ...]
-) -> tuple[str, list[Any]]:
-    """Return the statement that stores a row on a kind of database, and the fields that it takes."""
+def _inserting(
+    model: type[Model],
+    vendor: str,
+    conflict: OnConflict | None,
+    unique: tuple[str, ...],
+    update: tuple[str, ...],
+) -> tuple[str, list[Callable[[Model], Any]]]:
+    """Return the statement that stores a row in a kind of database, and what it takes of the row."""
     assert vendor == connection.vendor  # noqa: S101 - it is a key of the cache alone
     meta = model._meta  # noqa: SLF001 - documented API
     fields = [field for field in meta.local_concrete_fields if not isinstance(field, AutoField)]
     statement = InsertQuery(
         model,
-        on_conflict=OnConflict.UPDATE if update else OnConflict.IGNORE,
+        on_conflict=conflict,
         update_fields=[meta.get_field(name) for name in update],
         unique_fields=[meta.get_field(name) for name in unique],
     )
@@ -213,4 +279,17 @@ def _insert(
     compiler: Any = statement.get_compiler(connection=connection)
     compiler.returning_fields = [meta.pk]
     [(sql, _)] = compiler.as_sql()
-    return sql, fields
+    return sql, [_value_of(field) for field in fields]
+
+
+def _value_of(field: Any) -> Callable[[Model], Any]:
+    """Return what gives the value of a field that is stored."""
+    target = field.target_field if field.is_relation else field
+    if type(target) in _PLAIN and not getattr(field, "auto_now", False):
+        return attrgetter(field.attname)
+
+    def value(row: Model) -> Any:
+        database = connections[DEFAULT_DB_ALIAS]
+        return field.get_db_prep_save(field.pre_save(row, add=True), database)
+
+    return value

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from itertools import compress
 from json.encoder import encode_basestring
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import connection
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models import BooleanField, F, Func, Q, QuerySet, TextField, Value
 from django.db.models.functions import Left
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -105,6 +105,28 @@ class _Bare(Func):
         return super().as_sql(compiler, connection, template="(%(expressions)s)::text", **extra)
 
 
+class Among(Func):
+    """Whether a column is one of many ids that are one value: one statement for any number of them."""
+
+    output_field = BooleanField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        """Take them as JSON."""
+        joiner, template = " IN (SELECT value FROM json_each(", "%(expressions)s))"
+        return super().as_sql(compiler, connection, template=template, arg_joiner=joiner, **extra)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> Any:
+        """Take them as an array."""
+        return super().as_sql(
+            compiler, connection, template="%(expressions)s)", arg_joiner=" = ANY(", **extra
+        )
+
+    @staticmethod
+    def value(ids: Sequence[UUID]) -> Any:
+        """Return ids as that one value."""
+        return [*ids] if connection.vendor == "postgresql" else json.dumps([one.hex for one in ids])
+
+
 #: Ids after the first and up to the second, as the driver has them; None: no bound.
 Window = tuple[Any, Any]
 
@@ -176,9 +198,14 @@ class Windowed:
 def _compiled(
     entities: QuerySet[Any], paths: Sequence[Path], limit: int | None
 ) -> tuple[str, list[Any]]:
-    query = entities.values_list(*(_Bare(expression(path)) for path in paths))[:limit].query
+    query = bare(entities, paths)[:limit].query
     sql, params = query.get_compiler(connection=connection).as_sql()
     return sql, list(params)
+
+
+def bare(entities: QuerySet[Any], paths: Sequence[Path]) -> QuerySet[Any, tuple[Any, ...]]:
+    """Return what reads paths of entities as `raw` gives them."""
+    return entities.values_list(*(_Bare(expression(path)) for path in paths))
 
 
 def _fetch(sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:

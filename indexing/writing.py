@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -23,11 +24,13 @@ from backgroundtasks import kept
 from indexing import backends, rows
 from indexing.models import Document, Relationship
 from indexing.rows import (
+    Among,
     DocumentRows,
     Documents,
     Unindexed,
     Window,
     Windowed,
+    bare,
     between,
     document_paths,
     documents_of,
@@ -111,15 +114,60 @@ def index(what: type[Model] | str, ids: Iterable[UUID]) -> None:
         ids: Their primary keys, a few thousand at most; for more there is `index_batches`.
     """
     source = get(what)
+    read = _reads_by_id(source)
     ordered = sorted(ids)
     with transaction.atomic():
         for start in range(0, len(ordered), _CHUNK):
             chunk = ordered[start : start + _CHUNK]
-            _lock(Document.objects.filter(entity_type=source.entity_type, entity_id__in=chunk))
-            entities = source.queryset().filter(pk__in=chunk)
-            _store(source, raw(entities, document_paths(source)), entities)
-            found = set(entities.values_list("pk", flat=True))
+            value = Among.value(chunk)
+            read.lock(value)
+            documents = read.documents(value)
+            _write_all(source, documents)
+            if documents and source.relationships:
+                related = (relation(value) for relation in read.relations)
+                declared = map(relationships_of, source.relationships, related)
+                _relate(read.starting(value), declared)
+            found = {UUID(identity) for identity, *_ in documents}
             _drop(source, [each for each in chunk if each not in found])
+
+
+_Read = kept.Query[[Any], tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadsById:
+    """What is asked about entities of a source of which an app said that they changed."""
+
+    lock: _Read
+    documents: _Read
+    #: By declaration.
+    relations: Sequence[_Read]
+    starting: _Read
+
+
+@cache
+def _reads_by_id(source: DocumentSource) -> _ReadsById:
+    def entities(ids: Any) -> QuerySet[Any]:
+        return source.queryset().filter(Among("pk", ids)).order_by("pk")
+
+    def reads(paths: Sequence[Path]) -> _Read:
+        return kept.query(lambda ids: bare(entities(ids), paths))
+
+    @kept.query
+    def lock(ids: Any) -> QuerySet[Any, tuple[Any, ...]]:
+        rows = Document.objects.filter(Among("entity_id", ids), entity_type=source.entity_type)
+        return rows.order_by("entity_id").select_for_update().values_list("pk")
+
+    @kept.query
+    def starting(ids: Any) -> QuerySet[Any, tuple[Any, ...]]:
+        return bare(Relationship.objects.filter(Among("source_id", ids)), _STORED_PATHS)
+
+    return _ReadsById(
+        lock,
+        reads(document_paths(source)),
+        [reads(relationship_paths(source, each)) for each in source.relationships],
+        starting,
+    )
 
 
 def relate(
@@ -146,7 +194,7 @@ def relate(
     for kind, other in others:
         if not any(each.type == kind for each in declared):
             raise ValueError(kind)
-        kept.insert(
+        kept.insert_once(
             Relationship(
                 account_id=account_id, type=kind, source_id=entity_id, destination_id=other
             )

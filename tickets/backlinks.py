@@ -61,8 +61,8 @@ def keep(row: Backlink) -> Backlink:
     One that is stored already stays as it is, unless the tracker was asked since.
     """
     if row.state != Backlink.State.WANTED:
-        kept.insert(row, unique=("ticket", "global_id"), update=_OUTCOME)
-    elif not kept.insert(row):
+        kept.upsert(row, unique=("ticket", "global_id"), update=_OUTCOME)
+    elif not kept.insert_once(row):
         return Backlink.objects.get(ticket=row.ticket_id, global_id=row.global_id)
     return row
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
 
+from backgroundtasks import kept
 from indexing import documents
 from tickets import numbering, picklists, removal
 from tickets.models import (
@@ -58,7 +59,7 @@ def create(
         incident.priority = incident.priority or picklists.first(project, Picklist.PRIORITY)
         incident.type = incident.type or picklists.first(project, Picklist.INCIDENT_TYPE)
         incident.created_by_id = incident.last_updated_by_id = user_id
-        incident.save(force_insert=True)
+        kept.insert(incident)
         _pick(incident.pk, picks or {})
         if indexed:
             documents.index(Incident, [incident.pk])
@@ -141,13 +142,28 @@ def comment(incident_id: UUID, user_id: int | None, texts: Iterable[str]) -> Non
         IncidentGone: it is not there any more.
     """
     with transaction.atomic():
-        held = Incident.objects.select_for_update(no_key=True).filter(pk=incident_id)
-        if held.values_list("pk", flat=True).first() is None:
-            raise IncidentGone
+        hold(incident_id)
         for text in texts:
             IncidentComment.objects.create(
                 incident_id=incident_id, text=text, created_by_id=user_id
             )
+
+
+def hold(incident_id: UUID) -> None:
+    """
+    Keep an incident from being removed until the transaction ends.
+
+    Raises:
+        IncidentGone: it is not there any more.
+    """
+    if not _held(incident_id):
+        raise IncidentGone
+
+
+@kept.query
+def _held(incident: UUID) -> QuerySet[Incident, UUID]:
+    rows = Incident.objects.select_for_update(no_key=True).filter(pk=incident)
+    return rows.values_list("pk", flat=True)
 
 
 def remove(incident_id: UUID) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from django.db import IntegrityError, transaction
 
@@ -63,7 +63,7 @@ def usable_links(account_id: UUID, project_id: UUID) -> list[ExternalSystemLink]
     return _usable_links(account_id, project_id)
 
 
-@kept.query
+@kept.shared
 def _usable_links(account: UUID, project: UUID) -> QuerySet[ExternalSystemLink]:
     links = _links(account).filter(project=project, enabled=True, external_system__enabled=True)
     return links.order_by("name", "pk")
@@ -160,7 +160,10 @@ def shown(link: ExternalSystemLink, ticket_id: str, *, seconds: float = asking.P
 
 def known(found: Found) -> ExternalTicket | None:
     """Return what an incident of the project is called in the tracker already; None for nothing."""
-    row = _known.first(*_identity(found))
+    return _used(found, _known.first(*_identity(found)))
+
+
+def _used(found: Found, row: ExternalTicket | None) -> ExternalTicket | None:
     if row is None:
         return None
     if row.link_id is None:
@@ -174,20 +177,21 @@ def known(found: Found) -> ExternalTicket | None:
 
 def bring_together(found: Found, *, task_id: UUID, user_id: int | None) -> ExternalTicket:
     """
-    Return the incident's side of a ticket; the incident is made unless there is one.
+    Return the incident's side of a ticket, which is held; the incident is made unless there is one.
 
     Within a transaction, which whoever comes second in the project waits for.
 
     Raises:
         TicketRefused: the project is not there any more.
     """
-    row = known(found)
+    row = _used(found, _held_known.first(*_identity(found)))
     if row is not None:
         return row
     # One at a time in a project: the second finds what the first one made.
     if not numbering.hold_project(found.link.project_id):
         raise TicketRefused(f"The project {found.link.project_id} does not exist.")
-    return known(found) or _made(found, task_id=task_id, user_id=user_id)
+    row = _used(found, _held_known.first(*_identity(found)))
+    return row or _made(found, task_id=task_id, user_id=user_id)
 
 
 def adopt(row: ExternalTicket, ticket: trackers.Ticket) -> None:
@@ -275,7 +279,7 @@ def _made(found: Found, *, task_id: UUID, user_id: int | None) -> ExternalTicket
         assigned_to=incident.assigned_to,
     )
     remember(row, ticket, incident)
-    row.save(force_insert=True)
+    kept.insert(row)
     documents.index(Incident, [incident.pk])
     return row
 
@@ -324,10 +328,21 @@ def _links(account_id: UUID) -> QuerySet[ExternalSystemLink]:
     )
 
 
+_KNOWN: Final = ("account", "incident", "link", "ticket_id", "key", "url", "linked_by")
+
+
 @kept.query
 def _known(system: UUID, project: UUID, ticket_id: str) -> QuerySet[ExternalTicket]:
     rows = ExternalTicket.objects.filter(external_system=system, project=project)
-    return rows.filter(ticket_id=ticket_id)
+    return rows.filter(ticket_id=ticket_id).only(*_KNOWN)
+
+
+@kept.query
+def _held_known(system: UUID, project: UUID, ticket_id: str) -> QuerySet[ExternalTicket]:
+    """Keep its incident from being removed until the transaction ends."""
+    rows = ExternalTicket.objects.filter(external_system=system, project=project)
+    rows = rows.filter(ticket_id=ticket_id).only(*_KNOWN, "incident__id")
+    return rows.select_related("incident").select_for_update(no_key=True, of=("incident",))
 
 
 def _identity(found: Found) -> tuple[UUID, UUID, str]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import Max
-
+from backgroundtasks import kept
 from tickets.models import Project
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from django.db.models import Model
+    from django.db.models import Model, QuerySet
 
 
 class ProjectGone(Exception):
@@ -32,9 +32,17 @@ def next_number(model: type[Model], project_id: UUID) -> int:
     """
     if not hold_project(project_id):
         raise ProjectGone(project_id)
-    rows = model._default_manager.filter(project_id=project_id)  # noqa: SLF001 - Django's public name for it
-    highest: int | None = rows.aggregate(highest=Max("number"))["highest"]
-    return (highest or 0) + 1
+    return (_highest(model).first(project_id) or 0) + 1
+
+
+@cache
+def _highest(model: type[Model]) -> kept.Query[[UUID], int]:
+    @kept.query
+    def query(project: UUID) -> QuerySet[Any, int]:
+        rows = model._default_manager.filter(project_id=project)  # noqa: SLF001 - Django's public name for it
+        return rows.order_by("-number").values_list("number", flat=True)[:1]
+
+    return query
 
 
 def hold_project(project_id: UUID) -> bool:
@@ -44,5 +52,10 @@ def hold_project(project_id: UUID) -> bool:
     Returns:
         Whether the project is there.
     """
-    held = Project.objects.select_for_update(no_key=True).filter(pk=project_id)
-    return held.values_list("pk", flat=True).first() is not None
+    return bool(_held(project_id))
+
+
+@kept.query
+def _held(project: UUID) -> QuerySet[Project, UUID]:
+    held = Project.objects.select_for_update(no_key=True).filter(pk=project)
+    return held.values_list("pk", flat=True)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
-from django.db.models import Max, Value
+from django.db.models import Max, TextField
 from django.db.models.functions import Lower
 
+from backgroundtasks import kept
 from indexing import documents
 from tickets import removal
 from tickets.models import AgileRun, Incident, IncidentPick, Picklist, PicklistItem
@@ -56,20 +57,23 @@ def provide(project: Project) -> None:
 
 def first(project: Project, picklist: Picklist) -> PicklistItem:
     """Return what a new entity gets: the first word of the picklist."""
-    items = PicklistItem.objects.filter(project=project, picklist=picklist)
-    found = items.order_by("order_number", "name", "pk").first()
+    found = _first.first(project.pk, picklist.value)
     return found or named(project, picklist, DEFAULTS[picklist][0])
+
+
+@kept.query
+def _first(project: UUID, picklist: str) -> QuerySet[PicklistItem]:
+    items = PicklistItem.objects.filter(project=project, picklist=picklist)
+    return items.order_by("order_number", "name", "pk")[:1]
 
 
 def named(project: Project, picklist: Picklist, name: str) -> PicklistItem:
     """Return the word of this name, letter case aside; it is added if it is not there."""
     name = name.strip()[:255]
-    items = PicklistItem.objects.filter(project=project, picklist=picklist)
-    # As the constraint compares.
-    of_the_name = items.alias(key=Lower("name")).filter(key=Lower(Value(name)))
-    found = of_the_name.first()
+    found = _named.first(project.pk, picklist.value, name)
     if found is not None:
         return found
+    items = PicklistItem.objects.filter(project=project, picklist=picklist)
     PicklistItem.objects.bulk_create(
         [
             PicklistItem(
@@ -83,7 +87,15 @@ def named(project: Project, picklist: Picklist, name: str) -> PicklistItem:
         # Somebody may add it at this very moment.
         ignore_conflicts=True,
     )
-    return of_the_name.get()
+    [found] = _named(project.pk, picklist.value, name)
+    return found
+
+
+@kept.query
+def _named(project: UUID, picklist: str, name: str) -> QuerySet[PicklistItem]:
+    items = PicklistItem.objects.filter(project=project, picklist=picklist)
+    # As the constraint compares.
+    return items.alias(key=Lower("name")).filter(key=Lower(name, output_field=TextField()))
 
 
 def next_number(project_id: UUID, picklist: str) -> int:

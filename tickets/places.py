@@ -65,7 +65,7 @@ class Place:
         Within a transaction.
 
         Args:
-            incident_id: Of an incident of the place's project.
+            incident_id: Of an incident of the place's project, which is held.
             account_id: Theirs.
             linked_by: The background run that does it.
 
@@ -73,15 +73,15 @@ class Place:
             The link, and whether it was made now.
 
         Raises:
-            PlaceGone: the place or the incident was removed meanwhile.
+            PlaceGone: it was removed meanwhile.
         """
         values = {f"{self.model.found_by}_id": self.target_id, "incident_id": incident_id}
         if self.model is ResultNodeIncident:
             values["run_id"] = self.run_id
         made = self.model(**values, linked_by=linked_by)
-        if not (_HOLD[self.model](self._held_id) and _hold_incident(incident_id)):
+        if not _HOLD[self.model](self._held_id):
             raise PlaceGone
-        if not kept.insert(made):
+        if not kept.insert_once(made):
             return self.links.get(incident=incident_id), False
         documents.relate(Incident, incident_id, account_id, self._related)
         return made, True
@@ -111,11 +111,6 @@ class Place:
 def _held(rows: QuerySet[Any]) -> QuerySet[Any]:
     """Keep rows from being removed until the transaction ends."""
     return rows.select_for_update(no_key=True).values_list("pk", flat=True)
-
-
-@kept.query
-def _hold_incident(incident: UUID) -> QuerySet[Any]:
-    return _held(Incident.objects.filter(pk=incident))
 
 
 @kept.query

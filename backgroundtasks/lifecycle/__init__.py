@@ -7,13 +7,23 @@ plain SQL (`postgres`, `sqlite`); all other arrows are guarded UPDATEs of the OR
 
 from __future__ import annotations
 
+from functools import cache
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from django.db import connection
 
+if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
 
-def store() -> ModuleType:
+
+def store(database: BaseDatabaseWrapper | None = None) -> ModuleType:
     """Return the module for the database at hand, with `insert`, `claim`, `finish` and so on."""
+    return _store((database or connection).vendor)
+
+
+@cache
+def _store(vendor: str) -> ModuleType:
     from backgroundtasks.lifecycle import postgres, sqlite  # noqa: PLC0415 - they need the models
 
-    return postgres if connection.vendor == "postgresql" else sqlite
+    return postgres if vendor == "postgresql" else sqlite

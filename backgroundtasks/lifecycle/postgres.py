@@ -223,12 +223,20 @@ def wake() -> None:
     _execute(_NOTIFY, ())
 
 
-def read(sql: str, values: Sequence[Any]) -> list[Any]:
-    """Run a statement that is run again and again; return its rows as the driver gives them."""
-    if connection.queries_logged or connection.execute_wrappers:
+def read(sql: str, values: Sequence[Any], database: BaseDatabaseWrapper | None = None) -> list[Any]:
+    """
+    Run a statement that is run again and again; return its rows as the driver gives them.
+
+    Args:
+        sql: With the places that Django's cursors take: `%s`.
+        values: Theirs.
+        database: The connection, for who has it: Django's `connection` looks for it at each use.
+    """
+    database = database or connections[DEFAULT_DB_ALIAS]
+    if database.queries_logged or database.execute_wrappers:
         return _plain(sql, values)
     try:
-        return _execute(sql, values)
+        return _execute(sql, values, database)
     except ProgrammingError:
         # A place whose type only its value tells: then the value must stand in the statement.
         return _plain(sql, values)
@@ -241,7 +249,9 @@ def _plain(sql: str, values: Sequence[Any]) -> list[Any]:
     return rows
 
 
-def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
+def _execute(
+    sql: str, values: Sequence[Any], database: BaseDatabaseWrapper | None = None
+) -> list[Any]:
     """
     Run a statement on Django's connection, prepared.
 
@@ -249,8 +259,7 @@ def _execute(sql: str, values: Sequence[Any]) -> list[Any]:
     as much as running them. Poolers that cannot keep prepared statements are said to Django
     by DISABLE_SERVER_SIDE_CURSORS.
     """
-    # Looked up once: Django's `connection` looks for the thread's own at each use.
-    database = connections[DEFAULT_DB_ALIAS]
+    database = database or connections[DEFAULT_DB_ALIAS]
     with database.wrap_database_errors, psycopg.Cursor(_driver(database)) as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall()

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import timedelta
 
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
     from backgroundtasks.lifecycle.rows import Finish, NewRun
 
 
@@ -153,16 +155,16 @@ def lock(key: str) -> None:
     """Do nothing: a transaction of ours (IMMEDIATE) keeps all others from writing."""
 
 
-def read(sql: str, values: Sequence[Any]) -> list[Any]:
+def read(sql: str, values: Sequence[Any], database: BaseDatabaseWrapper | None = None) -> list[Any]:
     """
     Run a statement that is run again and again; return its rows as the driver gives them.
 
     Args:
         sql: With the places that Django's cursors take: `%s`.
         values: Theirs; UUIDs and moments as Python has them.
+        database: The connection, for who has it: Django's `connection` looks for it at each use.
     """
-    # Looked up once: Django's `connection` looks for the thread's own at each use.
-    database = connections[DEFAULT_DB_ALIAS]
+    database = database or connections[DEFAULT_DB_ALIAS]
     if database.queries_logged or database.execute_wrappers:
         with database.cursor() as watched:
             watched.execute(sql, _adapted(values))

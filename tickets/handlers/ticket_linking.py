@@ -83,6 +83,9 @@ class LinkTicket(TicketHandler):
     Its elements are: find the ticket, find or make the incident, link it.
     """
 
+    #: With the built-in tracker. Behind one that is slow the rest of a batch goes back to the queue, and
+    #: the next ones are claimed one at a time.
+    short = True
     #: What failed, for people: `step result`.
     word: ClassVar[str]
     #: The route of its resource, whose parts are `place_parts`.

@@ -58,22 +58,21 @@ _COLUMNS: Final = (
 _VALUES: Final = attrgetter(*(name.replace("__", ".") for name in _COLUMNS))
 
 
-def _shown_to(account: UUID, project: str) -> QuerySet[BuiltinTicket]:
-    return BuiltinTicket.objects.filter(
-        account=account, project__account=account, project__key=project
-    )
+def _of_project(account: UUID, key: str) -> QuerySet[BuiltinTicket]:
+    # The account of its tickets is the project's. Named again, it would be what some plans go by.
+    return BuiltinTicket.objects.filter(project__account=account, project__key=key)
 
 
 @kept.query
 def _by_pk(account: UUID, project: str, pk: int) -> QuerySet[BuiltinTicket, tuple[Any, ...]]:
-    return _shown_to(account, project).filter(pk=pk).values_list(*_COLUMNS)
+    return _of_project(account, project).filter(pk=pk).values_list(*_COLUMNS)
 
 
 @kept.query
 def _by_number(
     account: UUID, project: str, number: int
 ) -> QuerySet[BuiltinTicket, tuple[Any, ...]]:
-    return _shown_to(account, project).filter(number=number).values_list(*_COLUMNS)
+    return _of_project(account, project).filter(number=number).values_list(*_COLUMNS)
 
 
 class BuiltinTracker(Tracker):
@@ -176,7 +175,7 @@ class BuiltinTracker(Tracker):
             summary=link.summary[:1000],
             resolved=link.resolved,
         )
-        kept.insert(
+        kept.upsert(
             made,
             unique=("ticket", "global_id"),
             update=("url", "title", "summary", "resolved"),
@@ -203,7 +202,8 @@ class BuiltinTracker(Tracker):
         return Check(dict.fromkeys(Capability, Finding(works=True, text="Built in.")))
 
     def _rows(self) -> QuerySet[BuiltinTicket]:
-        return _shown_to(self._account, self.connection.project).select_related("project")
+        rows = _of_project(self._account, self.connection.project)
+        return rows.filter(account_id=self._account).select_related("project")
 
     def _row(self, found: _Found, identity: int, asked: str) -> tuple[Any, ...]:
         row = found.first(self._account, self.connection.project, identity)

@@ -17,7 +17,7 @@ from django.db import transaction
 from rest_framework import serializers
 
 from backgroundtasks.api import kit
-from tickets import places
+from tickets import incidents, places
 from tickets.api import collection, expanding, lookup, representations
 from tickets.api.incidents import bodies, link_bodies
 from tickets.api.incidents.serializers import LinkedIncident
@@ -117,8 +117,9 @@ class _Links(kit.ResourceView):
         )
         try:
             with transaction.atomic():
+                incidents.hold(incident.pk)
                 link, created = place.link(incident.pk, incident.account_id)
-        except places.PlaceGone:
+        except (incidents.IncidentGone, places.PlaceGone):
             raise kit.NotFound("What should be linked was removed meanwhile.") from None
         return self._answer(request, place, link.pk, 201 if created else 200)
 

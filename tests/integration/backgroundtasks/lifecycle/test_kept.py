@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from backgroundtasks import kept
@@ -81,7 +82,7 @@ def test_a_row_is_stored_as_the_orm_stores_it(
     script = Script(account_id=project.account_id, project=project, name="50 % off")
 
     with django_assert_num_queries(1):
-        assert kept.insert(script)
+        kept.insert(script)
     script.name = "Refund"
     script.save()
 
@@ -96,13 +97,33 @@ def test_a_row_that_is_there_stays_or_takes_what_it_is_to_take() -> None:
         BuiltinProject(account=account, key="TST", last_number=number) for number in (1, 2, 3)
     )
 
-    assert kept.insert(first)
-    assert not kept.insert(again)
+    kept.insert(first)
+    assert not kept.insert_once(again)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        kept.insert(again)
     assert BuiltinProject.objects.get().last_number == 1
-    assert kept.insert(renewed, unique=("account", "key"), update=("last_number",))
+    kept.upsert(renewed, unique=("account", "key"), update=("last_number",))
 
     assert (again.pk, renewed.pk) == (None, first.pk)
     assert BuiltinProject.objects.get().last_number == 3
     ticket = BuiltinTicket(account=account, project=renewed, number=1, summary="Refund")
-    assert kept.insert(ticket)
+    assert kept.insert_once(ticket)
     assert BuiltinTicket.objects.get() == ticket
+
+
+@kept.shared
+def _shared(project: UUID) -> QuerySet[Script]:
+    return Script.objects.filter(project=project).select_related("project")
+
+
+def test_a_shared_instance_is_another_one_when_its_row_changed() -> None:
+    script = ScriptFactory.create(name="Refund")
+
+    first, again = (_shared.first(script.project_id) for _ in range(2))
+    script.project.name = "Payments"
+    script.project.save()
+    changed = _shared.first(script.project_id)
+
+    assert first is again
+    assert changed is not None
+    assert changed.project.name == "Payments"
