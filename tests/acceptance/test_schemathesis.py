@@ -62,6 +62,7 @@ def _ids(actor: Any) -> dict[str, str]:
         "path.item_id": str(word.pk),
         "path.system_id": str(link.external_system_id),
         "path.link_id": str(link.pk),
+        "path.field_name": "Status",
         "path.ticket": ticket.id,
         "path.index_name": "entities",
         "path.public_id": f"work-{factories.run(State.SUCCEEDED, owner=actor).pk}",

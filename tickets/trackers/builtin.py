@@ -19,7 +19,17 @@ from tickets.models import (
     BuiltinTicket,
 )
 from tickets.trackers import errors
-from tickets.trackers.protocol import Capability, Category, Check, Finding, Page, Ticket, Tracker
+from tickets.trackers.protocol import (
+    Capability,
+    Category,
+    Check,
+    Choice,
+    Finding,
+    Page,
+    Ticket,
+    TicketField,
+    Tracker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -196,6 +206,12 @@ class BuiltinTracker(Tracker):
             last = found[limit - 1]
             more = f"{last.updated_at.isoformat()}|{last.pk}"
         return Page([self._ticket(_VALUES(row)) for row in found[:limit]], more)
+
+    def choices(self, field: TicketField) -> Sequence[Choice]:
+        """Return our statuses: types are whatever people call them, and priorities there are none."""
+        if field != TicketField.STATUS:
+            return []
+        return [Choice(status, status) for status in BuiltinStatus.values]
 
     def check(self) -> Check:
         """Return that everything works: it is our own database."""

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, keys, paging
 from tickets.trackers.http_tracker import HttpTracker, moment
-from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket
+from tickets.trackers.protocol import (
+    Capability,
+    Category,
+    Choice,
+    Finding,
+    Page,
+    Ticket,
+    TicketField,
+)
 from tickets.trackers.transport import addresses
 
 if TYPE_CHECKING:
@@ -137,6 +145,11 @@ class GithubTracker(HttpTracker):
             return shown, page + 1 if len(items) == size else None
 
         return paging.walk(fetch, since.replace(microsecond=0), limit, cursor)
+
+    def _choices(self, http: Exchange, field: TicketField) -> Sequence[Choice]:
+        # An issue is open or closed; all else is said by labels, which anybody makes up.
+        states = _STATES if field == TicketField.STATUS else {}
+        return [Choice(state, state) for state in states]
 
     def _find(self, http: Exchange, mark: str) -> Ticket | None:
         # The list knows at once what was made; the search, which reaches further back, later.

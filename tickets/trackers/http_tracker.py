@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, writers
 from tickets.trackers.circuit import Circuit
-from tickets.trackers.protocol import Capability, Check, Finding, Tracker, moved
+from tickets.trackers.protocol import Capability, Check, Choice, Finding, Tracker, moved
 from tickets.trackers.transport import addresses
 from tickets.trackers.transport.exchange import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
-    from tickets.trackers.protocol import Backlink, Change, Connection, Draft, Page, Ticket
+    from tickets.trackers.protocol import (
+        Backlink,
+        Change,
+        Connection,
+        Draft,
+        Page,
+        Ticket,
+        TicketField,
+    )
     from tickets.trackers.transport.answer import Answer
 
 #: A ticket that is not there, or no longer.
@@ -83,6 +91,11 @@ class HttpTracker(Tracker):
         """Ask for what changed."""
         with self._talk() as http:
             return self._changes(http, since.astimezone(UTC), limit, cursor)
+
+    def choices(self, field: TicketField) -> Sequence[Choice]:
+        """Ask what it offers."""
+        with self._talk() as http:
+            return self._choices(http, field)
 
     def create(self, draft: Draft) -> Ticket:
         """Look for the draft's mark first, alone with it, so that a lost answer makes no second."""
@@ -164,6 +177,10 @@ class HttpTracker(Tracker):
         self, http: Exchange, since: datetime, limit: int, cursor: str | None
     ) -> Page[Ticket]:
         """Return what changed, oldest first."""
+
+    @abstractmethod
+    def _choices(self, http: Exchange, field: TicketField) -> Sequence[Choice]:
+        """Return what a field may be; nothing where there is no such field."""
 
     @abstractmethod
     def _find(self, http: Exchange, mark: str) -> Ticket | None:
@@ -296,6 +313,12 @@ class HttpTracker(Tracker):
             # JSON of another shape than this tracker's, somewhere within a connector.
             raise errors.AnswerUnusable(self.name, "it is not of the shape it should be") from error
         self._circuit.answered()
+
+
+def named(rows: Iterable[Mapping[str, Any]]) -> list[Choice]:
+    """Return choices of rows that have an `id` and a `name`, each name once."""
+    found = {str(row["name"]): Choice(str(row["id"]), str(row["name"])) for row in rows}
+    return list(found.values())
 
 
 def moment(text: Any, tracker: str) -> datetime:

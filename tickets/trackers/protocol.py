@@ -133,6 +133,23 @@ class Page(Generic[Item]):
     cursor: str | None = None
 
 
+class TicketField(StrEnum):
+    """A field of a ticket that is chosen from what the tracker offers."""
+
+    STATUS = "Status"
+    PRIORITY = "Priority"
+    TYPE = "Type"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a field of a ticket may be."""
+
+    #: The tracker's own; the text itself where it has none.
+    id: str
+    text: str
+
+
 class Capability(StrEnum):
     """What a connection may be good for."""
 
@@ -255,6 +272,14 @@ class Tracker(ABC):
         Return tickets of the connection's project that changed at `since` or later, oldest first.
 
         A ticket that changes while pages are read may come twice; none is left out.
+        """
+
+    @abstractmethod
+    def choices(self, field: TicketField) -> Sequence[Choice]:
+        """
+        Return what a field may be in the connection's project, in the tracker's order.
+
+        Nothing where tickets have no such field, or where any text fits.
         """
 
     @abstractmethod

@@ -13,15 +13,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, keys, paging
-from tickets.trackers.http_tracker import HttpTracker, moment
-from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket
+from tickets.trackers.http_tracker import HttpTracker, moment, named
+from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket, TicketField
 from tickets.trackers.transport.exchange import segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from tickets.trackers.protocol import Change, Connection, Draft
+    from tickets.trackers.protocol import Change, Choice, Connection, Draft
     from tickets.trackers.transport.answer import Answer
     from tickets.trackers.transport.exchange import Exchange
 
@@ -119,6 +119,17 @@ class RedmineTracker(HttpTracker):
             return shown, begin + size if len(rows) == size else None
 
         return paging.walk(fetch, since.replace(microsecond=0), limit, cursor)
+
+    def _choices(self, http: Exchange, field: TicketField) -> Sequence[Choice]:
+        match field:
+            case TicketField.STATUS:
+                rows = self._list(http, "/issue_statuses.json", "issue_statuses", {})
+            case TicketField.PRIORITY:
+                path = "/enumerations/issue_priorities.json"
+                rows = self._list(http, path, "issue_priorities", {})
+            case TicketField.TYPE:
+                rows = self._project(http).get("trackers") or []
+        return named(rows)
 
     def _find(self, http: Exchange, mark: str) -> Ticket | None:
         for issue in self._hits(http, mark, 5, 0):

@@ -14,14 +14,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, keys, paging
-from tickets.trackers.http_tracker import HttpTracker
-from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket
+from tickets.trackers.http_tracker import HttpTracker, named
+from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket, TicketField
 from tickets.trackers.transport.exchange import segments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from tickets.trackers.protocol import Change, Connection, Draft
+    from tickets.trackers.protocol import Change, Choice, Connection, Draft
     from tickets.trackers.transport.answer import Answer
     from tickets.trackers.transport.exchange import Exchange
 
@@ -121,6 +121,13 @@ class RoundupTracker(HttpTracker):
             return shown, page + 1 if len(rows) > limit else None
 
         return paging.walk(fetch, since.replace(microsecond=0), limit, cursor)
+
+    def _choices(self, http: Exchange, field: TicketField) -> Sequence[Choice]:
+        # What others call a type is a priority in the classic template.
+        if field == TicketField.TYPE:
+            return []
+        query = {"@fields": "id,name", "@sort": "order"}
+        return named(self._list(http, field.value.lower(), query))
 
     def _find(self, http: Exchange, mark: str) -> Ticket | None:
         message = self._message(http, mark)

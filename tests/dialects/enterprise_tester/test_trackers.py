@@ -532,3 +532,52 @@ class TestTrackersElsewhere:
 
         works = {one["Capability"]: one["Works"] for one in found["Findings"]}
         assert (found["Works"], works["credentials"]) == (False, False)
+
+
+class TestChoicesOfAField:
+    def test_are_the_trackers_own_in_its_order(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        path = f"/api/externalsystemlink/{link.pk}/field"
+
+        found = body(caller.get(f"{path}/status"))
+
+        shown = [{"Identifier": text, "Text": text} for text in ("Open", "In progress", "Done")]
+        assert found == {"Skip": 0, "Top": 25, "Total": 3, "Items": shown}
+        part = body(caller.get(f"{path}/Status?query=o&$skip=1&$top=1"))
+        assert part == {"Skip": 1, "Top": 1, "Total": 3, "Items": shown[1:2]}
+        assert body(caller.get(f"{path}/Status?query=PROG"))["Items"] == shown[1:2]
+
+    def test_are_none_where_any_text_fits(self, caller: Caller, link: ExternalSystemLink) -> None:
+        for name in ("Type", "Priority"):
+            found = body(caller.get(f"/api/externalsystemlink/{link.pk}/field/{name}"))
+            assert found["Items"] == []
+
+    def test_are_404_for_a_field_or_a_link_that_is_not_there(
+        self, caller: Caller, link: ExternalSystemLink
+    ) -> None:
+        foreign = ExternalSystemLinkFactory.create(tracker_project="TST")
+        unknown = caller.get(f"/api/externalsystemlink/{link.pk}/field/Colour")
+
+        assert "there are Status, Priority, Type" in message(unknown, 404)
+        for identity in (foreign.pk, uuid.UUID(int=7)):
+            path = f"/api/externalsystemlink/{identity}/field/Status"
+            assert message(caller.get(path), 404)
+
+    def test_a_tracker_that_does_not_answer_is_503(
+        self, caller: Caller, link: ExternalSystemLink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(self: Any, field: Any) -> Any:
+            raise trackers.errors.TrackerUnreachable("Bugs", "it is off")
+
+        monkeypatch.setattr(BuiltinTracker, "choices", away)
+
+        answer = caller.get(f"/api/externalsystemlink/{link.pk}/field/Status")
+
+        assert "it is off" in message(answer, 503)
+        assert int(answer["Retry-After"]) >= 1
+
+    def test_are_for_whoever_may_read(self, account: Account, link: ExternalSystemLink) -> None:
+        viewer = Caller(factories.actor(role="viewer", account=account))
+
+        assert body(viewer.get(f"/api/externalsystemlink/{link.pk}/field/Status"))["Total"] == 3

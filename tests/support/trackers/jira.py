@@ -27,6 +27,7 @@ STATUSES = {
     "In Progress": ("3", "indeterminate"),
     "Done": ("10002", "done"),
 }
+PRIORITIES = ("Highest", "High", "Medium", "Low")
 PEOPLE = {"bot": "5b10a0effa615349cb016cd8", "dana": "5b10ac8d82e05b22cc7d4ef5"}
 MARK = re.compile(r"\(task-center [^)]+\)")
 
@@ -96,6 +97,24 @@ class FakeJira(FakeServer):
 
     def _get_field(self, asked: Asked) -> Said:
         return Said(200, [])
+
+    def _get_priority(self, asked: Asked) -> Said:
+        return Said(200, [{"id": str(n), "name": name} for n, name in enumerate(PRIORITIES, 1)])
+
+    def _get_status(self, asked: Asked) -> Said:
+        return Said(200, [self._status(name) for name in STATUSES])
+
+    def _get_issuetype(self, asked: Asked) -> Said:
+        return Said(200, [{"id": "1", "name": "Bug"}, {"id": "2", "name": "Task"}])
+
+    def _get_project_statuses(self, asked: Asked) -> Said:
+        if asked.path.split("/")[-2] not in self._numbers:
+            raise _wrong(404, general="No project could be found.")
+        statuses = [self._status(name) for name in STATUSES]
+        both = {"1": "Bug", "2": "Task"}
+        return Said(
+            200, [{"id": n, "name": name, "statuses": statuses} for n, name in both.items()]
+        )
 
     def _post_issue(self, asked: Asked) -> Said:
         fields = asked.body["fields"]
@@ -290,6 +309,8 @@ class JiraPlace(Place):
     first_status = "Open"
     other_status = "In Progress"
     done_status = "Done"
+    priorities = PRIORITIES
+    types = ("Bug", "Task")
     unknown_key = "TST-99999"
     wrong_keys = ("", "TST", "TST-", "TST-0", "TST-12x", "T-1-2", "OTH-1", "TST 1", "-12")
 

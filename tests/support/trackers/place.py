@@ -35,6 +35,9 @@ class Place(ABC):
     first_status: str
     other_status: str
     done_status: str
+    #: What a priority and a type may be, in the tracker's order; empty where there are none.
+    priorities: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
     #: Somebody that a ticket can be assigned to.
     somebody: str
     #: The text of a key that no ticket has.

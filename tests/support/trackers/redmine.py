@@ -123,6 +123,8 @@ class RedminePlace(Place):
     first_status = "New"
     other_status = "In Progress"
     done_status = "Closed"
+    priorities = ("Low", "Normal", "High", "Urgent", "Immediate")
+    types = ("Bug", "Feature", "Support")
     somebody = "Dana Doe"
     unknown_key = "#99999"
     wrong_keys = ("", "#", "TST-1", "12x", "#0", "1 2", "#12 #13", "Bug", "-1")

@@ -110,6 +110,7 @@ class RoundupPlace(Place):
     first_status = "unread"
     other_status = "in-progress"
     done_status = "resolved"
+    priorities = ("critical", "urgent", "bug", "feature", "wish")
     somebody = "dana"
     unknown_key = "issue99999"
     wrong_keys = ("", "issue", "msg1", "issue0", "issue1x", "12 13", "TST-1", "#", "issue-1")

@@ -29,7 +29,7 @@ from tickets.api.systems.systems import (
     ExternalSystems,
     ExternalSystemTypes,
 )
-from tickets.api.systems.tickets import ProjectTickets, TicketById, TicketLink
+from tickets.api.systems.tickets import LinkField, ProjectTickets, TicketById, TicketLink
 
 _NOTHING: Final = {"type": "null"}
 _EXPAND: Final = (kit.EXPAND,)
@@ -227,6 +227,14 @@ kit.describe(
     "get",
     {200: _FOUND},
     query=(kit.parameter("q", kit.TEXT, "Words, or a key."), *kit.PAGING, kit.EXPAND),
+)
+kit.component("FieldChoice", kit.entity({"Identifier": kit.TEXT, "Text": kit.TEXT}))
+kit.describe(
+    LinkField,
+    "get",
+    {200: kit.page_of("FieldChoice")},
+    query=(kit.parameter("query", kit.TEXT, "A part of the text."), *kit.PAGING),
+    refusals=(500,),
 )
 kit.describe(TicketById, "get", {200: kit.ref("Ticket")}, query=_EXPAND, refusals=(500,))
 kit.describe(

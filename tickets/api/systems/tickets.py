@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: Of one tracker: what lies beyond is found by better words.
 _MOST: Final = 100
+_FIELDS: Final = {field.value.lower(): field for field in trackers.TicketField}
 _Found = tuple[ExternalSystemLink, trackers.Ticket]
 
 
@@ -89,6 +90,31 @@ class TicketLink(kit.ResourceView):
             idempotency=key,
         )
         return kit.started(request, submission)
+
+
+class LinkField(kit.ResourceView):
+    """A field of the tickets of a link."""
+
+    def get(self, request: Request, link_id: UUID, field_name: str) -> kit.Response:
+        """Return a page of what the field may be, asked of the tracker; `query` is a part of it."""
+        link = lookup.get(lookup.external_system_links(self.actor), link_id, "external system link")
+        field = _FIELDS.get(field_name.lower())
+        if field is None:
+            known = ", ".join(trackers.TicketField)
+            raise kit.NotFound(f"There is no field {field_name!r}; there are {known}.")
+        wanted = kit.read_slice(request)
+        part = lookup.wanted_text(request, "query").casefold()
+        try:
+            choices = asking.ask(link, lambda tracker: tracker.choices(field))
+        except trackers.errors.TrackerError as error:
+            raise _translated(error) from None
+        items = [
+            {"Identifier": choice.id, "Text": choice.text}
+            for choice in choices
+            if part in choice.text.casefold()
+        ]
+        shown = items[wanted.skip : wanted.skip + wanted.top]
+        return kit.Response(kit.envelope(shown, wanted, len(items)))
 
 
 def _search(tracker: trackers.Tracker, text: str, limit: int) -> list[trackers.Ticket]:

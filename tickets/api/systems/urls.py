@@ -16,7 +16,7 @@ from tickets.api.systems.systems import (
     ExternalSystems,
     ExternalSystemTypes,
 )
-from tickets.api.systems.tickets import ProjectTickets, TicketById, TicketLink
+from tickets.api.systems.tickets import LinkField, ProjectTickets, TicketById, TicketLink
 
 _SYSTEM = "api/externalsystem/<guid:system_id>"
 _LINK = "api/externalsystemlink/<guid:link_id>"
@@ -31,6 +31,7 @@ urlpatterns = [
     kit.route("api/externalsystemlinks", ExternalSystemLinks, "externalsystemlinks"),
     kit.route(_LINK, ExternalSystemLinkById, "externalsystemlink"),
     kit.route(f"{_LINK}/copy", ExternalSystemLinkCopy, "externalsystemlink-copy"),
+    kit.route(f"{_LINK}/field/<str:field_name>", LinkField, "externalsystemlink-field"),
     kit.route(_TICKET, TicketById, "externalsystemlink-ticket"),
     kit.route(f"{_TICKET}/link", TicketLink, "externalsystemlink-ticket-link"),
     kit.route("api/project/<guid:project_id>/tickets", ProjectTickets, "project-tickets"),

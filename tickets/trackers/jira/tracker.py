@@ -15,17 +15,17 @@ from urllib.parse import parse_qs
 
 from backgroundtasks import clock
 from tickets.trackers import errors, keys, paging
-from tickets.trackers.http_tracker import HttpTracker, moment
+from tickets.trackers.http_tracker import HttpTracker, moment, named
 from tickets.trackers.jira import adf, editions
 from tickets.trackers.jira.editions import Query
-from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket
+from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket, TicketField
 from tickets.trackers.transport.exchange import segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from tickets.trackers.protocol import Backlink, Change, Connection, Draft
+    from tickets.trackers.protocol import Backlink, Change, Choice, Connection, Draft
     from tickets.trackers.transport.answer import Answer
     from tickets.trackers.transport.exchange import Exchange
 
@@ -137,6 +137,26 @@ class JiraTracker(HttpTracker):
     def _jql(self, condition: str, order: str) -> str:
         project = f'project = "{self.connection.project}" AND ' if self.connection.project else ""
         return f"{project}{condition} ORDER BY {order}"
+
+    def _choices(self, http: Exchange, field: TicketField) -> Sequence[Choice]:
+        if field == TicketField.PRIORITY:
+            return named(self._array(http, "priority"))
+        if not self.connection.project:
+            return named(
+                self._array(http, "status" if field == TicketField.STATUS else "issuetype")
+            )
+        # Of each type of issue that the project has: its statuses.
+        types = self._array(http, f"project{segments([self.connection.project])}/statuses")
+        if field == TicketField.TYPE:
+            return named(types)
+        return named(status for one in types for status in one["statuses"])
+
+    def _array(self, http: Exchange, path: str) -> list[dict[str, Any]]:
+        what = f"list each {path.rpartition('/')[2]}"
+        found = self._good(http.get(f"{self._edition.api}/{path}"), what).json()
+        if not isinstance(found, list):
+            raise errors.AnswerUnusable(self.name, "it is no JSON array")
+        return found
 
     def _find(self, http: Exchange, mark: str) -> Ticket | None:
         jql = self._jql(f'labels = "{mark}"', "created ASC")

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tickets.trackers import Backlink, Capability, Category, Change, Draft, errors
+from tickets.trackers import Backlink, Capability, Category, Change, Draft, TicketField, errors
 
 if TYPE_CHECKING:
     from tests.support.trackers.place import Place
@@ -114,6 +114,25 @@ class TestSearch:
     )
     def test_takes_every_text_for_words(self, place: Place, text: str) -> None:
         place.tracker().search(text)
+
+
+class TestChoices:
+    def test_statuses_are_those_that_a_ticket_can_have(self, place: Place) -> None:
+        found = place.tracker().choices(TicketField.STATUS)
+
+        texts = [one.text for one in found]
+        assert {place.first_status, place.other_status, place.done_status} <= set(texts)
+        assert len(set(texts)) == len(texts)
+        assert all(one.id for one in found)
+
+    def test_priorities_and_types_are_the_trackers_own_in_its_order(self, place: Place) -> None:
+        tracker = place.tracker()
+
+        priorities = tracker.choices(TicketField.PRIORITY)
+        types = tracker.choices(TicketField.TYPE)
+
+        assert tuple(one.text for one in priorities) == place.priorities
+        assert tuple(one.text for one in types) == place.types
 
 
 class TestCreate:
