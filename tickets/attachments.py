@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -170,10 +171,11 @@ def attach(owner: Owner, files: Sequence[Stored], user: User | None) -> list[Att
             content_type=file.content_type,
             size=file.size,
             created_by=user,
-            created_at=now,
+            # Lists show them in the order in which they were sent.
+            created_at=now + timedelta(microseconds=place),
             **owner.fields,
         )
-        for file in files
+        for place, file in enumerate(files)
     ]
     with transaction.atomic():
         _hold(owner)

@@ -68,6 +68,10 @@ def _remove_batch(model: Any, ids: list[Any]) -> int:
     rows = model._base_manager.filter(pk__in=ids)  # noqa: SLF001 - documented API
     with transaction.atomic():
         staging.hold(rows)
+        for relation in _below(model):
+            if relation.related_model is Attachment:
+                # That came while others went; the database would take the rows and leave the files.
+                attachments.remove_batch(_at(relation, ids).values_list("pk", flat=True))
         # An assignment's status is that of its last run.
         assigned = set(rows.values_list("assignment_id", flat=True)) if model is ScriptRun else ()
         # An incident is found by what it has picked.

@@ -150,6 +150,30 @@ class TestRemoval:
             perform(DeleteProject, {"ProjectId": str(project.pk)}, account_id=project.account_id)
         assert [path.name for path in files_in(file_store)] == [other.pk.hex]
 
+    @pytest.mark.parametrize("place", [0, 1, 4])
+    def test_takes_along_what_was_attached_at_that_very_moment(
+        self,
+        place: int,
+        file_store: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        owner = one_of_each()[place]
+        hold = staging.hold
+
+        def attached_just_before(rows: Any) -> None:
+            if rows.model is type(owner):
+                attached(owner)
+            hold(rows)
+
+        monkeypatch.setattr(staging, "hold", attached_just_before)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            removal.finish(removal.remove(type(owner).objects.filter(pk=owner.pk)))
+
+        assert not Attachment.objects.exists()
+        assert not files_in(file_store)
+
     def test_goes_in_batches(self, monkeypatch: pytest.MonkeyPatch, file_store: Path) -> None:
         monkeypatch.setattr(attachments, "BATCH", 2)
         incident = IncidentFactory.create()
