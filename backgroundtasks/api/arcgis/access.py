@@ -84,6 +84,25 @@ def identify(request: HttpRequest, given: Given) -> Caller:
         token = request.COOKIES.get(COOKIE, "")
     if not token:
         raise TokenRequired
+    return of_token(token)
+
+
+def signed_in(request: HttpRequest) -> Caller | None:
+    """Return who signed in to the HTML directory, by the cookie; None: nobody, or too long ago."""
+    token = request.COOKIES.get(COOKIE, "")
+    try:
+        return of_token(token) if token else None
+    except TokenInvalid:
+        return None
+
+
+def of_token(token: str) -> Caller:
+    """
+    Return who holds a token.
+
+    Raises:
+        TokenInvalid: it is unknown, expired or revoked.
+    """
     try:
         holder = authentication.holder_of(token)
     except Unauthenticated:

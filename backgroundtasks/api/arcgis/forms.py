@@ -37,3 +37,10 @@ class Field:
     def showing(self, value: object) -> Field:
         """Return the field with a value; None shows nothing."""
         return replace(self, value="" if value is None else str(value))
+
+
+#: Whom one signs in as.
+SIGN_IN: Final = (
+    Field("username", "User name", required=True, autocomplete="username"),
+    Field("password", "Password", "password", required=True, autocomplete="current-password"),
+)

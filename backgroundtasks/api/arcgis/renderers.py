@@ -23,7 +23,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -34,12 +33,11 @@ from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 
 from backgroundtasks import VERSION
-from backgroundtasks.api.arcgis import notice
+from backgroundtasks.api.arcgis import notice, typed
 from backgroundtasks.api.arcgis.inputs import Form, complaints, grouped
 from backgroundtasks.api.arcgis.notice import Notice
 from backgroundtasks.api.arcgis.properties import Property, is_working, property_of
 from backgroundtasks.api.arcgis.resource import Call, Link, Operation, href
-from backgroundtasks.handlers import secrets
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -50,10 +48,6 @@ if TYPE_CHECKING:
     from backgroundtasks.api.arcgis.resource import Body, Done
 
 JSON: Final = "application/json; charset=utf-8"
-#: A secret within JSON that somebody typed, whole or not.
-_SECRET: Final = re.compile(
-    r'("[^"]*(?:passcode|password|secret)[^"]*"\s*:\s*)"(?P<value>(?:[^"\\]|\\.)*)"?', re.IGNORECASE
-)
 #: Nothing from elsewhere, no script, in no frame; forms go nowhere else. The one style
 #: is the directory's own, known by its digest.
 _POLICY: Final = (
@@ -153,7 +147,11 @@ def resource_page(call: Call, body: Body) -> HttpResponse:
 
 
 def form_page(
-    call: Call, operation: Operation, body: Body, error: Refusal | None = None
+    call: Call,
+    operation: Operation,
+    body: Body,
+    error: Refusal | None = None,
+    status: int | None = None,
 ) -> HttpResponse:
     """Return the page with an operation's form; after a refusal with what was sent."""
     fields = operation.fields(call)
@@ -178,7 +176,9 @@ def form_page(
         "form": form,
     }
     context["trail"] = [*context["trail"], Step(operation.name, address)]
-    return _page("arcgis/operation.html", context, _status(error) if error else 200)
+    if status is None:
+        status = _status(error) if error else 200
+    return _page("arcgis/operation.html", context, status)
 
 
 def done_page(call: Call, operation: Operation, done: Done) -> HttpResponse:
@@ -368,13 +368,7 @@ def _as_sent(call: Call, field: Field) -> Field:
         return field
     if field.widget == "password":
         return replace(field, help=f"{field.help} {_AGAIN}".strip()) if sent else field
-    return field.showing(_SECRET.sub(_without_secret, sent))
-
-
-def _without_secret(found: re.Match[str]) -> str:
-    """Return a member without its secret; the mask says that it stays, and is none."""
-    kept = secrets.MASK if found["value"] == secrets.MASK else ""
-    return f'{found[1]}"{kept}"'
+    return field.showing(typed.without_secrets(sent))
 
 
 def _sign_in(request: HttpRequest) -> str:

@@ -12,15 +12,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from django.http import QueryDict
+from django.urls import Resolver404, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from backgroundtasks import conf, operations
 from backgroundtasks.api import authentication
-from backgroundtasks.api.arcgis import access, errors, renderers
-from backgroundtasks.api.arcgis.errors import METHOD, Problem
-from backgroundtasks.api.arcgis.forms import Field
+from backgroundtasks.api.arcgis import access, errors, parameters, renderers, typed
+from backgroundtasks.api.arcgis.errors import METHOD, Problem, Refusal
+from backgroundtasks.api.arcgis.forms import SIGN_IN, Field
 from backgroundtasks.api.arcgis.resource import href
-from backgroundtasks.api.arcgis.views import View
+from backgroundtasks.api.arcgis.views import OperationView, View
 from backgroundtasks.api.arcgis.vocabulary import milliseconds
 from backgroundtasks.api.errors import Refused, Throttled, Unauthenticated
 from backgroundtasks.api.origins import origin
@@ -32,11 +34,10 @@ if TYPE_CHECKING:
 
     from backgroundtasks.api.arcgis.parameters import Given
 
-_NAME: Final = Field("username", "User name", required=True, autocomplete="username")
-_PASSWORD: Final = Field(
-    "password", "Password", "password", required=True, autocomplete="current-password"
-)
+_NAME, _PASSWORD = SIGN_IN
 _MINUTE: Final = timedelta(minutes=1)
+_SIGNED_IN: Final = "You are signed in again."
+_LOOK: Final = "Nothing was done yet: look through the form, and send it."
 _NOT_SIGNED_IN: Final = "You are not signed in."
 _REFUSED: Final = "Unable to generate token."
 #: More digits than any number of minutes that a calendar holds.
@@ -86,7 +87,9 @@ class SignIn(View):
     def answer(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> HttpResponse:
         """Show the form; set the cookie of who signs in."""
         where = _local(given.word("redirect"))
-        fields = (_NAME, _PASSWORD, Field("redirect", "", "hidden", value=where))
+        back = {"redirect": where, **{name: given.text(name) for name in ("again", "typed")}}
+        hidden = [Field(name, "", "hidden", value=text) for name, text in back.items() if text]
+        fields = (_NAME, _PASSWORD, *hidden)
         if request.method != "POST":
             return renderers.sign_in_page(fields)
         try:
@@ -98,7 +101,7 @@ class SignIn(View):
             if isinstance(error, Problem):
                 refusal = replace(refusal, message=_NOT_SIGNED_IN)
             return renderers.sign_in_page(shown, refusal)
-        answer = renderers.see_other(where)
+        answer = _form_again(request, given, token) or renderers.see_other(where)
         answer.set_cookie(
             access.COOKIE,
             token,
@@ -146,6 +149,25 @@ def _issue(request: HttpRequest, given: Given, life: timedelta) -> tuple[str, da
     except Throttled as error:
         raise Problem(errors.BAD_REQUEST, _REFUSED, (error.message,)) from None
     return operations.issue_token(user, life=life)
+
+
+def _form_again(request: HttpRequest, given: Given, token: str) -> HttpResponse | None:
+    """Return the form that somebody was at when their token expired; None: they were at none."""
+    path = given.word("again")
+    try:
+        match = resolve(path) if path else None
+    except Resolver404:
+        match = None
+    if match is None or not isinstance(match.func, OperationView):
+        return None
+    view = match.func
+    sent = typed.restored(given.text("typed") or "")
+    refusal = Refusal(errors.TOKEN_REQUIRED, _SIGNED_IN, [_LOOK])
+    try:
+        caller = access.of_token(token)
+        return view.form_again(request, sent, caller, match.kwargs, refusal=refusal, status=200)
+    except Exception as error:  # noqa: BLE001 - every error has its answer
+        return view.refuse(request, parameters.Given(QueryDict(), QueryDict()), error)
 
 
 def _as_sent(given: Given) -> list[Field]:

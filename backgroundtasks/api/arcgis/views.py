@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Final
 from django.http import HttpResponse
 
 from backgroundtasks.api import origins
-from backgroundtasks.api.arcgis import access, errors, parameters, renderers
+from backgroundtasks.api.arcgis import access, errors, parameters, renderers, typed
 from backgroundtasks.api.arcgis.errors import METHOD, Problem, TokenInvalid, TokenRequired
+from backgroundtasks.api.arcgis.forms import SIGN_IN, Field
 from backgroundtasks.api.arcgis.parameters import Given
 from backgroundtasks.api.arcgis.resource import Call
 from backgroundtasks.api.errors import BadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
     from backgroundtasks.api.arcgis.access import Caller
+    from backgroundtasks.api.arcgis.errors import Refusal
     from backgroundtasks.api.arcgis.resource import Operation, Resource
 
+_NOT_DONE: Final = "Nothing was done: look through the form, and send it again."
 _READING: Final = ("GET", "HEAD", "POST")
 
 
@@ -89,7 +92,17 @@ class ResourceView(View):
 
     def call(self, request: HttpRequest, given: Given, parts: dict[str, str]) -> Call:
         """Return the request of somebody who may make it."""
-        caller = access.identify(request, given)
+        return self.call_of(access.identify(request, given), request, given, parts)
+
+    def call_of(
+        self, caller: Caller, request: HttpRequest, given: Given, parts: Mapping[str, str]
+    ) -> Call:
+        """
+        Return the request of a caller who may make it.
+
+        Raises:
+            Problem: the caller may not.
+        """
         if not self._resource.access.admits(caller.user):
             raise Problem(
                 errors.FORBIDDEN,
@@ -130,6 +143,50 @@ class OperationView(ResourceView):
         if given.format == "html":
             return renderers.done_page(call, self._operation, done)
         return renderers.as_json(done.body, given.format)
+
+    def refuse(self, request: HttpRequest, given: Given | None, error: Exception) -> HttpResponse:
+        """Lose nothing that was typed into a form whose token has expired."""
+        expired = isinstance(error, TokenRequired | TokenInvalid) and request.method == "POST"
+        if given is None or not expired or not wishes_html(given):
+            return super().refuse(request, given, error)
+        refusal = errors.refusal(error, request)
+        refusal.details.append(_NOT_DONE)
+        caller = access.signed_in(request)
+        if caller is None:
+            return renderers.sign_in_page(_again(request, given), refusal)
+        match = request.resolver_match
+        try:
+            parts = match.kwargs if match else {}
+            return self.form_again(request, given, caller, parts, refusal=refusal)
+        except Exception as other:  # noqa: BLE001 - every error has its answer
+            return super().refuse(request, given, other)
+
+    def form_again(
+        self,
+        request: HttpRequest,
+        given: Given,
+        caller: Caller,
+        parts: Mapping[str, str],
+        *,
+        refusal: Refusal,
+        status: int | None = None,
+    ) -> HttpResponse:
+        """
+        Return the form with what was typed, and the caller's token; nothing is done.
+
+        Raises:
+            Problem: there is no such form for the caller.
+        """
+        call = self.call_of(caller, request, given, parts)
+        body = self._resource.read(call)
+        return renderers.form_page(call, self._operation, body, refusal, status)
+
+
+def _again(request: HttpRequest, given: Given) -> list[Field]:
+    """Return the fields of signing in that lead back to a form with what was typed."""
+    kept = {"again": request.path_info, "typed": typed.kept(given)}
+    hidden = [Field(name, "", "hidden", value=value) for name, value in kept.items()]
+    return [*SIGN_IN, *hidden]
 
 
 def _signed_in(request: HttpRequest, given: Given | None) -> Caller | None:

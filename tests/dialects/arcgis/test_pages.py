@@ -15,6 +15,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from backgroundtasks import operations, queries
+from backgroundtasks.api import authentication
 from backgroundtasks.api.arcgis import notice, paging
 from backgroundtasks.api.arcgis.properties import property_of
 from backgroundtasks.models import Schedule, TaskStatus
@@ -468,6 +469,101 @@ class TestForm:
         browser.client.cookies["arcgis_done"] = '["Wire Money", ""]'
 
         assert not browser.get(TASKS).all("div", role="status")
+
+
+class TestWhoseTokenHasExpired:
+    TYPED = {
+        "type": "CreateBackup",
+        "title": "weekly, of <the> shop",
+        "parameters": '{"description": "for ü", "passcode": "a battery that is stapled"}',
+        "passcode": PASSCODE,
+        **CRON,
+        "hour": "7",
+    }
+
+    def expired(self, browser: Browser, *, signed_in: bool) -> HttpResponse:
+        """Send a form whose token has expired; the cookie is as old, or newer."""
+        token = browser.client.cookies["arcgis_token"].value
+        if signed_in:
+            assert browser.client.post(LOGIN, {"username": "ann", "password": "sesame-42"})
+        operations.revoke_token(token)
+        authentication.forget()
+        return browser.client.post(CREATE, {"token": token, "f": "html", **self.TYPED})
+
+    def shows_what_was_typed(self, browser: Browser, answer: HttpResponse) -> Page:
+        page = read(answer)
+        assert page.flaws() == []
+        assert page.one("h1").text == "Create Task"
+        assert page.fields["title"].get("value") == "weekly, of <the> shop"
+        assert page.fields["hour"].get("value") == "7"
+        assert '"description": "for ü"' in page.fields["parameters"].text
+        assert "battery" not in answer.content.decode()
+        assert not Schedule.objects.exists()
+        new = browser.client.cookies["arcgis_token"].value
+        assert page.fields["token"].get("value") == new
+        return page
+
+    def test_gets_the_form_again_with_what_was_typed_and_a_token_that_holds(
+        self, browser: Browser
+    ) -> None:
+        answer = self.expired(browser, signed_in=True)
+
+        assert answer.status_code == 403
+        page = self.shows_what_was_typed(browser, answer)
+        alert = page.one("div", role="alert").text
+        assert "Invalid Token." in alert
+        assert "Nothing was done" in alert
+        typed = {name: one.get("value") or one.text for name, one in page.fields.items()}
+        typed |= {"f": "html", "parameters": json.dumps(BACKUP), "type": "CreateBackup"}
+        assert browser.client.post(CREATE, typed).status_code == 303
+        assert Schedule.objects.get().task.title == "weekly, of <the> shop"
+
+    def test_signs_in_and_finds_what_was_typed(self, browser: Browser) -> None:
+        answer = self.expired(browser, signed_in=False)
+
+        assert answer.status_code == 403
+        page = read(answer)
+        assert page.flaws() == []
+        assert "battery" not in answer.content.decode()
+        assert "Nothing was done" in page.one("div", role="alert").text
+        form = {name: one.get("value") for name, one in page.fields.items()}
+        wrong = browser.client.post(LOGIN, {**form, "username": "ann", "password": "guessed"})
+        again = {name: one.get("value") for name, one in read(wrong).fields.items()}
+        kept = {name: form[name] for name in ("again", "typed")}
+        assert {name: again[name] for name in kept} == kept
+
+        answer = browser.client.post(LOGIN, {**again, "username": "ann", "password": "sesame-42"})
+
+        assert answer.status_code == 200
+        self.shows_what_was_typed(browser, answer)
+
+    def test_is_shown_nothing_that_another_may_not_see(self, browser: Browser) -> None:
+        page = read(self.expired(browser, signed_in=False))
+        other = user(username="bob", operator=False)
+        other.set_password("sesame-42")
+        other.save()
+        form = {name: one.get("value") for name, one in page.fields.items()}
+
+        answer = browser.client.post(LOGIN, {**form, "username": "bob", "password": "sesame-42"})
+
+        assert answer.status_code == 403
+        assert "default administrator" in read(answer).one("div", role="alert").text
+
+    @pytest.mark.parametrize("again", ["/admin/", "//evil.example/x", "/arcgis/admin/login", "x"])
+    def test_is_led_nowhere_but_to_a_form_of_ours(self, browser: Browser, again: str) -> None:
+        form = {"username": "ann", "password": "sesame-42", "again": again, "typed": "a=b"}
+
+        answer = browser.client.post(LOGIN, form)
+
+        assert (answer.status_code, answer["Location"]) == (303, ROOT)
+
+    def test_as_json_is_answered_as_ever(self, browser: Browser) -> None:
+        operations.revoke_token(browser.client.cookies["arcgis_token"].value)
+        authentication.forget()
+
+        answer = browser.client.post(CREATE, {"token": "old", "f": "json", **self.TYPED})
+
+        assert answer.json() == {"error": {"code": 498, "message": "Invalid Token.", "details": []}}
 
 
 class TestWhoIsSignedIn:
