@@ -136,6 +136,8 @@ class WorkBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
             if not self.tokens.empty():
                 # Whatever was committed until now will be seen when that token is read.
                 self._news = self._told = False
+                # An overdue poll would have it look without a pause for as long as workers are busy.
+                self._poll_at = now + conf.SLOW_POLL.total_seconds()
             elif self._news or now >= self._poll_at:
                 time.sleep(max(0.0, self._not_before - now))
                 found = self._told or store().has_work(self._queues)

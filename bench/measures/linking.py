@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def linking(bench: Bench) -> Iterator[Line]:
     """Yield how many links a second are made of what was queued while the workers were frozen."""
     count = bench.some(10_000, 300)
-    wait = partial(bench.ours, "bench.ours.wait")
+    wait = partial(bench.ours, "bench.ours.wait", limit=900)
     with bench.our_workers() as workers:
         # Warm on both sides: each worker puts its statements together once.
         bench.ours("bench.ours.submit_links", count=bench.some(400, 200))

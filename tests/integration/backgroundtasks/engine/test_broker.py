@@ -54,6 +54,23 @@ def test_emits_nothing_while_a_token_waits_unread(work_broker: Any) -> None:
     assert work_broker.tokens.empty()
 
 
+def test_waits_in_peace_while_a_token_waits_unread_and_a_poll_is_overdue(
+    work_broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_broker.dequeue()
+    work_broker._poll_at = 0.0
+    work_broker.tokens.put("token")
+    waits: list[float] = []
+    wait = work_broker._listener.wait
+    monkeypatch.setattr(
+        work_broker._listener, "wait", lambda seconds: waits.append(seconds) or wait(seconds)
+    )
+
+    work_broker.dequeue()
+
+    assert len(waits) <= 3
+
+
 @pytest.mark.parametrize("error", [OperationalError("gone"), InterfaceError("closed")])
 def test_a_lost_database_is_said_once_and_its_listener_is_closed(
     work_broker: Any,
