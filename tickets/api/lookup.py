@@ -126,8 +126,11 @@ def marked(nodes: QuerySet[ResultNode]) -> QuerySet[ResultNode]:
     )
 
 
-def _has_attachments(owner: str) -> Exists:
-    return Exists(Attachment.objects.filter(**{owner: OuterRef("pk")}))
+def _has_attachments(owner: str) -> Subquery:
+    """Return the id of one attachment, which counts as true."""
+    # Not `Exists`: PostgreSQL prepares for the whole table instead of the page, and reads every
+    # attachment there is.
+    return Subquery(Attachment.objects.filter(**{owner: OuterRef("pk")}).values("pk")[:1])
 
 
 def scripts(actor: Actor) -> QuerySet[Script]:

@@ -14,9 +14,11 @@ from django.db import IntegrityError, connection, transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from backgroundtasks import clock
+from backgroundtasks.handlers import Actor
 from backgroundtasks.handlers.testing import perform
 from backgroundtasks.maintenance.handlers.clean_gp_jobs import CleanGPJobs
 from backgroundtasks.states import State
+from tests.support import factories
 from tests.support.factories import AccountFactory
 from tests.support.http import Caller
 from tests.support.projects import (
@@ -32,6 +34,7 @@ from tests.support.projects import (
 )
 from tests.support.uploads import attached, files_in, owner_of
 from tickets import attachments, conf, removal, staging, uploads
+from tickets.api import lookup
 from tickets.handlers.bulkaction import BulkAction
 from tickets.handlers.delete_project import DeleteProject
 from tickets.models import (
@@ -41,6 +44,7 @@ from tickets.models import (
     AutomatedTestRun,
     ExecutionPackage,
     Incident,
+    Project,
     ScriptRun,
 )
 
@@ -51,6 +55,10 @@ def cleaned() -> Any:
     run = perform(CleanGPJobs, {})
     assert run.state == State.SUCCEEDED
     return run.result
+
+
+def actor_of(project: Project) -> Actor:
+    return factories.actor("viewer", project.account)
 
 
 def aged(path: Path, age: timedelta) -> None:
@@ -99,6 +107,35 @@ class TestRow:
 
         assert "attachment_by_" in plan
         assert rows.count() == 1
+
+    def test_of_a_page_are_looked_up_one_by_one_and_not_read_all(self) -> None:
+        """PostgreSQL read the whole table for `EXISTS`: 78 ms of a page with 200,000 attachments."""
+        project = ProjectFactory.create()
+        incidents = Incident.objects.bulk_create(
+            Incident(account=project.account, project=project, number=number, summary="x")
+            for number in range(1, 1_001)
+        )
+        Attachment.objects.bulk_create(
+            Attachment(
+                account=project.account,
+                project=project,
+                incident=incident,
+                name="x",
+                content_type="text/plain",
+                size=1,
+            )
+            for incident in incidents
+            for _ in range(3)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        actor = actor_of(project)
+
+        plan = lookup.incidents(actor).order_by("-created_at", "pk")[:25].explain()
+
+        found = [line for line in plan.splitlines() if "attachment" in line]
+        assert found
+        assert all("attachment_by_incident" in line for line in found), plan
 
 
 class TestRemoval:
