@@ -10,6 +10,7 @@ from tickets.admin.external_systems import ExternalSystemAdmin, ExternalSystemLi
 from tickets.admin.external_tickets import ExternalTicketAdmin
 from tickets.admin.incidents import IncidentAdmin
 from tickets.admin.nodes import NodeAdmin
+from tickets.admin.picklist_items import PicklistItemAdmin
 from tickets.admin.projects import ProjectAdmin
 from tickets.admin.runs import RunAdmin
 
@@ -25,6 +26,7 @@ __all__ = [
     "ExternalTicketAdmin",
     "IncidentAdmin",
     "NodeAdmin",
+    "PicklistItemAdmin",
     "ProjectAdmin",
     "RunAdmin",
 ]

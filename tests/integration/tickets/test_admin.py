@@ -198,67 +198,80 @@ def test_a_name_that_was_put_right_is_found_by_search(root: Client) -> None:
 class TestWordsOfAProject:
     @pytest.fixture
     def project(self, member: Actor) -> Project:
-        names = ("project", "picklistitem")
         member.user.user_permissions.set(
-            Permission.objects.filter(content_type__app_label="tickets").filter(
-                codename__in=[
-                    f"{what}_{name}"
-                    for name in names
-                    for what in ("view", "add", "change", "delete")
-                ]
+            Permission.objects.filter(
+                content_type__app_label="tickets", codename__endswith="picklistitem"
             )
         )
         return ProjectFactory.create(account=member.account)
 
-    def sent(self, project: Project, *words: dict[str, Any]) -> dict[str, Any]:
-        form = {"name": project.name, "order_number": "0"}
-        form["picklist_items-INITIAL_FORMS"] = str(sum("id" in word for word in words))
-        form["picklist_items-TOTAL_FORMS"] = str(len(words))
-        for number, word in enumerate(words):
-            given = {"project": str(project.pk), "order_number": "0", **word}
-            form |= {f"picklist_items-{number}-{name}": value for name, value in given.items()}
-        return form
+    def sent(self, project: Project, **values: str) -> dict[str, str]:
+        return {
+            "project": str(project.pk),
+            "picklist": "Component",
+            "name": "Basket",
+            "order_number": "0",
+            **values,
+        }
 
-    def test_are_added_renamed_and_removed_and_search_follows(
+    def test_are_added(self, desk: Client, project: Project) -> None:
+        answer = desk.post(f"{ADMIN}/picklistitem/add/", self.sent(project))
+
+        assert answer.status_code == 302, answer.context["adminform"].form.errors
+        word = PicklistItem.objects.get()
+        assert (word.project, word.account, word.name) == (project, project.account, "Basket")
+
+    def test_are_renamed_and_stay_in_their_picklist_and_search_follows(
         self, desk: Client, project: Project
     ) -> None:
-        kept, gone = PicklistItemFactory.create_batch(2, project=project)
+        word = PicklistItemFactory.create(project=project, name="Checkout")
         incident = IncidentFactory.create(project=project)
-        pick(incident, kept, "Component")
-        pick(incident, gone, "Component")
+        pick(incident, word, "Component")
         documents.index(Incident, [incident.pk])
-        words = (
-            {"id": str(kept.pk), "picklist": "Component", "name": "Basket"},
-            {"id": str(gone.pk), "picklist": "Component", "name": gone.name, "DELETE": "on"},
-            {"picklist": "Version", "name": "1.0"},
-        )
 
-        answer = desk.post(f"{ADMIN}/project/{project.pk}/change/", self.sent(project, *words))
+        sent = self.sent(project, picklist="Version")
+        answer = desk.post(f"{ADMIN}/picklistitem/{word.pk}/change/", sent)
 
-        assert answer.status_code == 302, answer.content.decode()
-        there = PicklistItem.objects.order_by("picklist").values_list("picklist", "name", "account")
-        assert list(there) == [
-            ("Component", "Basket", project.account_id),
-            ("Version", "1.0", project.account_id),
-        ]
-        queries = {"Components = Basket": 1, f"Components = '{gone.name}'": 0}
-        for query, count in queries.items():
-            found = search.find(project.account_id, tql.parse(query))
-            assert found.count() == count
+        assert answer.status_code == 302
+        word.refresh_from_db()
+        assert (word.name, word.picklist) == ("Basket", "Component")
+        for query, count in {"Components = Basket": 1, "Components = Checkout": 0}.items():
+            assert search.find(project.account_id, tql.parse(query)).count() == count
 
-    def test_of_which_there_is_one_already_are_refused(
-        self, desk: Client, project: Project
+    @pytest.mark.parametrize("several", [False, True])
+    def test_are_removed_from_what_has_chosen_them(
+        self, desk: Client, project: Project, several: bool
     ) -> None:
-        PicklistItemFactory.create(project=project, picklist="Version", name="rc")
-        path = f"{ADMIN}/project/{project.pk}/change/"
-        word = {"picklist": "Version", "name": "RC"}
+        word = PicklistItemFactory.create(project=project, name="Checkout")
+        incident = IncidentFactory.create(project=project)
+        pick(incident, word, "Component")
+        documents.index(Incident, [incident.pk])
+        path = f"{ADMIN}/picklistitem/"
+        sent = {"action": "delete_selected", "_selected_action": [str(word.pk)]} if several else {}
+        path += "" if several else f"{word.pk}/delete/"
 
-        known = desk.post(path, self.sent(project, word), follow=True)
-        twice = {"picklist": "Version", "name": "2.0"}
-        desk.post(path, self.sent(project, twice, twice))
+        asked = desk.post(path, sent) if several else desk.get(path)
+        answer = desk.post(path, {**sent, "post": "yes"})
 
-        assert "The picklist Version has &#x27;RC&#x27; already." in known.content.decode()
-        assert sorted(PicklistItem.objects.values_list("name", flat=True)) == ["2.0", "rc"]
+        assert "Checkout" in asked.content.decode()
+        assert answer.status_code == 302
+        assert not PicklistItem.objects.exists()
+        assert not incident.picks.exists()
+        found = search.find(project.account_id, tql.parse("Components = Checkout"))
+        assert not found.exists()
+
+    def test_that_are_there_or_elsewhere_are_refused(self, desk: Client, project: Project) -> None:
+        PicklistItemFactory.create(project=project, name="BASKET")
+        foreign = PicklistItemFactory.create()
+
+        for sent in (
+            self.sent(project),
+            self.sent(foreign.project),
+            self.sent(project, name="a\nb\x07"),
+        ):
+            assert desk.post(f"{ADMIN}/picklistitem/add/", sent).status_code == 200
+        assert desk.get(f"{ADMIN}/picklistitem/{foreign.pk}/change/").status_code == 302
+        assert PicklistItem.objects.count() == 2
 
 
 class TestCustomFields:
