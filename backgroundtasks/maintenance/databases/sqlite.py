@@ -79,9 +79,7 @@ class Sqlite:
         path = folder / "copy.sqlite3"
         path.touch(mode=0o600)
         with closing(_open(self._path)) as live, closing(_open(path)) as copy:
-            # Nobody reads a copy that was not completed.
-            copy.execute("PRAGMA journal_mode=OFF")
-            copy.execute("PRAGMA synchronous=OFF")
+            _hurry(copy)
             live.execute("BEGIN")
             page = _page(live)
             _one(live, "SELECT count(*) FROM sqlite_master")  # the moment that is copied
@@ -133,6 +131,7 @@ class Sqlite:
         draft.unlink(missing_ok=True)
         try:
             with closing(_open(self._path)) as live, closing(_open(draft)) as aside:
+                _hurry(aside)
                 _transfer(live, aside)
             _sync(draft)
             draft.replace(folder / _ASIDE)
@@ -280,6 +279,12 @@ def _held(path: Path) -> int:
 def _open(path: Path, patience: float = _PATIENCE) -> sqlite3.Connection:
     """Open a database outside of Django, which would begin transactions by itself."""
     return sqlite3.connect(path, timeout=patience, isolation_level=None)
+
+
+def _hurry(copy: sqlite3.Connection) -> None:
+    """Let a new file be written without care: nobody reads a copy that was not completed."""
+    copy.execute("PRAGMA journal_mode=OFF")
+    copy.execute("PRAGMA synchronous=OFF")
 
 
 def _transfer(
