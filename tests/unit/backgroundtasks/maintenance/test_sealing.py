@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,27 @@ def test_two_backups_of_the_same_have_nothing_in_common() -> None:
 def test_another_passcode_is_told_from_damage(passcode: str) -> None:
     with pytest.raises(PasscodeWrong):
         opened(sealed(b"x"), passcode)
+
+
+def test_keys_are_made_once_for_what_was_just_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    real = sealing.Scrypt
+
+    def scrypt(**parameters: Any) -> Any:
+        made.append(parameters["salt"])
+        return real(**parameters)
+
+    monkeypatch.setattr(sealing, "Scrypt", scrypt)
+    passcode = sealing.Passcode(PASSCODE)
+    files = [io.BytesIO(), io.BytesIO()]
+    for file in files:
+        Sealer(file, INFO, passcode).finish()
+        file.seek(0)
+        assert Unsealer(file, passcode).readall() == b""
+        file.seek(0)
+
+    assert len(made) == 2
+    assert Unsealer(files[0], passcode).readall() == b""
 
 
 def test_one_changed_bit_anywhere_is_noticed() -> None:
