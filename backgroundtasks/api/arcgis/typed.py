@@ -21,16 +21,19 @@ from backgroundtasks.handlers import secrets
 _SECRET: Final = re.compile(
     r'("[^"]*(?:passcode|password|secret)[^"]*"\s*:\s*)"(?P<value>(?:[^"\\]|\\.)*)"?', re.IGNORECASE
 )
-#: Of a parameter that is one, or that every form has.
-_NOT_KEPT: Final = re.compile("passcode|password|secret|token", re.IGNORECASE)
-_EVERYBODYS: Final = "f"
+_SECRET_NAME: Final = re.compile("passcode|password|secret", re.IGNORECASE)
+#: Every form has them.
+_EVERYBODYS: Final = ("f", "token")
 
 
 def kept(given: Given) -> str:
     """Return what was sent, as one text for a field of a form."""
     names = dict.fromkeys([*given.query, *given.body])
-    texts = {name: given.text(name) or "" for name in names if not _NOT_KEPT.search(name)}
-    texts.pop(_EVERYBODYS, None)
+    texts = {
+        name: given.text(name) or ""
+        for name in names
+        if name not in _EVERYBODYS and not _SECRET_NAME.search(name)
+    }
     return urlencode({name: without_secrets(text) for name, text in texts.items()})
 
 
@@ -45,6 +48,15 @@ def restored(text: str) -> Given:
         return Given(QueryDict(text, encoding="utf-8"), QueryDict(""))
     except SuspiciousOperation:
         raise BadRequest("There are too many parameters.") from None
+
+
+def secret_in(query: QueryDict) -> str | None:
+    """Return the parameter of an address that is a secret, or holds one; None: there is none."""
+    for name, values in query.lists():
+        texts = [str(value) for value in values]
+        if _SECRET_NAME.search(name) or any(without_secrets(text) != text for text in texts):
+            return name
+    return None
 
 
 def without_secrets(text: str) -> str:

@@ -17,7 +17,7 @@ from backgroundtasks.api.errors import BadRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from django.http import HttpRequest
+    from django.http import HttpRequest, QueryDict
     from django.http.response import HttpResponseBase
 
     from backgroundtasks.api.arcgis.access import Caller
@@ -133,6 +133,7 @@ class OperationView(ResourceView):
                 return renderers.form_page(call, self._operation, body)
             raise Problem(METHOD, "Use POST for this operation.")
         try:
+            _refuse_secrets(given.query)
             done = self._operation.perform(call)
         except Exception as error:
             if given.format != "html":
@@ -180,6 +181,12 @@ class OperationView(ResourceView):
         call = self.call_of(caller, request, given, parts)
         body = self._resource.read(call)
         return renderers.form_page(call, self._operation, body, refusal, status)
+
+
+def _refuse_secrets(query: QueryDict) -> None:
+    """Refuse a passcode in the address; no client of the vendor's sends one there."""
+    if name := typed.secret_in(query):
+        raise errors.invalid(f"{name}: send secrets in the body; logs keep addresses.")
 
 
 def _again(request: HttpRequest, given: Given) -> list[Field]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -245,6 +246,46 @@ class TestCreate:
     @pytest.mark.parametrize("spelling", ["CREATE_BACKUP_TASK_TYPE", "createbackup"])
     def test_takes_the_type_in_either_spelling(self, script: Script, spelling: str) -> None:
         assert script.get(f"{TASKS}/{made(script, type=spelling)}")["taskType"] == "CreateBackup"
+
+    @pytest.mark.parametrize(
+        "in_the_address, named",
+        [
+            ({"passcode": "a long passcode"}, "passcode"),
+            ({"parameters": '{"name": "weekly", "passcode": "a long passcode"}'}, "parameters"),
+        ],
+    )
+    def test_refuses_a_passcode_in_the_address_which_logs_keep(
+        self, script: Script, in_the_address: dict[str, str], named: str
+    ) -> None:
+        form = {
+            "f": "json",
+            "token": script.token,
+            "type": "CreateBackup",
+            "parameters": json.dumps(BACKUP),
+            **CRON,
+        }
+        form = {name: value for name, value in form.items() if name not in in_the_address}
+
+        answer = script.client.post(f"{TASKS}/createTask?{urlencode(in_the_address)}", form)
+
+        assert answer.json() == {
+            "error": {
+                "code": 400,
+                "message": "Invalid parameters.",
+                "details": [f"{named}: send secrets in the body; logs keep addresses."],
+            }
+        }
+        assert not Schedule.objects.exists()
+
+    def test_takes_other_parameters_in_the_address(self, script: Script) -> None:
+        form = {"f": "json", "token": script.token, "parameters": json.dumps(BACKUP), **CRON}
+
+        answer = script.client.post(
+            f"{TASKS}/createTask?{urlencode({'type': 'CreateBackup', 'title': 'weekly'})}", form
+        )
+
+        assert answer.json()["success"], answer.content
+        assert Schedule.objects.get().task.title == "weekly"
 
     def test_takes_the_passcode_beside_the_parameters_from_a_form(self, script: Script) -> None:
         """A person should not have to type it where everybody can read it."""
