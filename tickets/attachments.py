@@ -185,6 +185,19 @@ def attach(owner: Owner, files: Sequence[Stored], user: User | None) -> list[Att
     return rows
 
 
+def refuse_frozen(owner: Owner) -> None:
+    """
+    Look, before a file comes, whether its owner takes any; `attach` makes sure of it.
+
+    Raises:
+        AttachmentRefused: it is a step of a completed run.
+    """
+    if owner.kind != Kind.STEP_RESULT:
+        return
+    if ScriptRun.objects.filter(step_results=owner.id, completed=True).exists():
+        raise AttachmentRefused(_FROZEN)
+
+
 def detach(owner: Owner, attachment_id: UUID) -> bool:
     """
     Remove an attachment of an owner; return whether there was one.

@@ -33,7 +33,7 @@ from tests.support.uploads import file_store, files_in, multipart
 from tickets import attachments, uploads, visibility
 from tickets.api.attachments import receiving
 from tickets.api.multipart import UploadedFiles
-from tickets.models import Attachment, Incident, Project, ResultNode
+from tickets.models import Attachment, Incident, Project, ResultNode, ScriptRun
 
 __all__ = ["file_store"]
 
@@ -520,6 +520,29 @@ class TestFrozenSteps:
         assert message(caller.call("DELETE", made["Self"]), 403) == text
         assert listed(caller, step) == [made]
         assert len(files_in(file_store)) == 1
+
+    def test_are_refused_before_the_file_comes(
+        self, caller: Caller, step: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(UploadedFiles, "_pump", None)
+
+        assert "The run is completed" in message(attach(caller, step), 403)
+
+    def test_of_a_run_that_is_completed_while_the_file_comes_get_none(
+        self, caller: Caller, project: Project, file_store: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path, _ = of_kind("step result", project)
+        receive = receiving.receive
+
+        def completed_meanwhile(*given: Any) -> Any:
+            files = receive(*given)
+            ScriptRun.objects.update(completed=True)
+            return files
+
+        monkeypatch.setattr(receiving, "receive", completed_meanwhile)
+
+        assert "The run is completed" in message(attach(caller, path), 403)
+        assert not files_in(file_store)
 
 
 class TestDownload:

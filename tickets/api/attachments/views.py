@@ -74,6 +74,10 @@ class _Attachments(_OfOwner):
         owner = self.owner(**ids)
         http = request._request  # noqa: SLF001 - the request it wraps; nobody has read from it
         account_id = self.actor.account.pk
+        try:
+            attachments.refuse_frozen(owner)
+        except attachments.AttachmentRefused as error:
+            raise kit.Refused(str(error)) from None
         files = receiving.receive(http, account_id)
         try:
             made = attachments.attach(owner, files, self.actor.user)
