@@ -40,7 +40,7 @@ from indexing.words import fold, terms
 MAX_WORDS = 50
 #: Entities that a name may stand for.
 MAX_REFERRED = 1_000
-#: Moments in one list.
+#: Moments in one list, or values of a field that has several: each is a condition of its own.
 MAX_MOMENTS = 100
 
 _RELATED = "RelatedTo"
@@ -179,6 +179,9 @@ class Conditions:
             case Kind.TEXT:
                 return _present(field, In(field.stored, [fold(value.text) for value in values]))
             case Kind.TEXTS:
+                if len(values) > MAX_MOMENTS:
+                    problem = f"a list has more than {MAX_MOMENTS} values of {field.name}."
+                    raise QueryInvalid(problem, values[0].at)
                 whole = (Contains(field.stored, several_text([_word(value)])) for value in values)
                 return _present(field, *whole)
             case Kind.REFERENCE:
@@ -193,7 +196,10 @@ class Conditions:
     def _equal_moment(self, field: Known, values: Sequence[tql.Value]) -> Q:
         if len(values) > MAX_MOMENTS:
             raise QueryInvalid(f"a list has more than {MAX_MOMENTS} moments.", values[0].at)
-        return Q(*(self._within(field, self._span(value)) for value in values), _connector=Q.OR)
+        spans = (self._within(field, self._span(value)) for value in values)
+        # The AND keeps an OR around this from taking its parts for its own: SQLite refuses an
+        # expression that is a thousand deep.
+        return Q(IsNull(field.stored, False)) & Q(*spans, _connector=Q.OR)  # noqa: FBT003 - IS NOT NULL
 
     def _equal_reference(self, field: Known, values: Sequence[tql.Value]) -> Q:
         ids = [found for value in values if (found := _find_id(value.text)) is not None]

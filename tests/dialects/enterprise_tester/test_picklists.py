@@ -308,3 +308,12 @@ class TestPicksOfAnIncident:
         assert ordered == [last, both, none]
         perform(Reindex, {}, account_id=project.account_id)
         assert asked() == expected
+
+    def test_are_asked_for_by_a_hundred_values_at_most(self, caller: Caller) -> None:
+        many = ", ".join(map(str, range(101)))
+        path = f"/api/search?{urlencode({'tql': f'Components IN ({many})'})}"
+
+        assert "a list has more than 100 values of Components." in message(caller.get(path), 403)
+        few = many.rpartition(",")[0]
+        every = " OR ".join([f"Components IN ({few})"] * 9)
+        assert found(caller, every) == []

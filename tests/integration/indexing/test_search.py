@@ -225,6 +225,21 @@ class TestCondition:
         assert found(other_account, "Name !~ nothing") == []
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "condition",
+    [
+        f"LastUpdatedAt IN ({', '.join(f'2{n:03}-01-01' for n in range(100))})",
+        f"Components IN ({', '.join(map(str, range(100)))})",
+    ],
+)
+@pytest.mark.parametrize("word", ["AND", "OR"])
+def test_long_lists_beside_each_other_are_answered(condition: str, word: str) -> None:
+    query = f" {word} ".join([condition] * 40)
+
+    assert list(search.find(uuid.uuid4(), tql.parse(query))) == []
+
+
 class TestRelationships:
     @pytest.mark.parametrize(
         "text, names",
