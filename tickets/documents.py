@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery, Value
@@ -36,26 +36,38 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-class Projects(documents.DocumentSource):
+class _Entities(documents.DocumentSource):
+    """Entities that are shown as their resource shows them."""
+
+    #: Returns what an actor may see: of `lookup`.
+    visible: ClassVar[staticmethod[[Any], QuerySet[Any]]]
+    #: Returns the JSON of rows, in their order.
+    bodies: ClassVar[staticmethod[[Any, Any], list[dict[str, Any]]]]
+
+    def represent(
+        self, request: HttpRequest, ids: Collection[UUID]
+    ) -> Mapping[UUID, dict[str, Any]]:
+        """Return them as their resource does."""
+        rows = list(self.visible(lookup.actor(request)).filter(pk__in=ids))
+        return {row.pk: body for row, body in zip(rows, self.bodies(request, rows), strict=True)}
+
+
+class Projects(_Entities):
     """Projects, by name and description."""
 
     entity_type = "Project"
     model = Project
     project = "pk"
     texts = ("description",)
+    visible = staticmethod(lookup.projects)
+    bodies = staticmethod(expansions.projects)
 
     def hidden(self) -> QuerySet[Any, UUID]:
         """Return the projects that are being removed or filled."""
         return visibility.hidden_projects()
 
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return projects as their resource does."""
-        return _bodies(request, lookup.projects, expansions.projects, ids)
 
-
-class ExecutionPackages(documents.DocumentSource):
+class ExecutionPackages(_Entities):
     """Execution packages, by name."""
 
     entity_type = "ExecutionPackage"
@@ -63,15 +75,11 @@ class ExecutionPackages(documents.DocumentSource):
     model = ExecutionPackage
     fields = {"Package": documents.reference("parent_id", to="ExecutionPackage")}
     relationships = (documents.Relation("Package", "parent_id"),)
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return packages as their resource does."""
-        return _bodies(request, lookup.packages, expansions.packages, ids)
+    visible = staticmethod(lookup.packages)
+    bodies = staticmethod(expansions.packages)
 
 
-class AutomatedTests(documents.DocumentSource):
+class AutomatedTests(_Entities):
     """Automated tests, by name."""
 
     entity_type = "AutomatedTest"
@@ -81,12 +89,8 @@ class AutomatedTests(documents.DocumentSource):
         "Type": documents.text("type"),
     }
     relationships = (documents.Relation("Package", "package_id"),)
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return automated tests as their resource does."""
-        return _bodies(request, lookup.automated_tests, expansions.automated_tests, ids)
+    visible = staticmethod(lookup.automated_tests)
+    bodies = staticmethod(expansions.automated_tests)
 
 
 _LAST_RUN = (
@@ -94,7 +98,7 @@ _LAST_RUN = (
 )
 
 
-class Assignments(documents.DocumentSource):
+class Assignments(_Entities):
     """Assignments, by the name of their test."""
 
     entity_type = "AutomatedTestAssignment"
@@ -113,15 +117,11 @@ class Assignments(documents.DocumentSource):
         documents.Relation("Package", "package_id"),
         documents.Relation("AutomatedTest", "automated_test_id"),
     )
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return assignments as their resource does."""
-        return _bodies(request, lookup.assignments, expansions.assignments, ids)
+    visible = staticmethod(lookup.assignments)
+    bodies = staticmethod(expansions.assignments)
 
 
-class Runs(documents.DocumentSource):
+class Runs(_Entities):
     """Runs that are shown, by the name of their test."""
 
     entity_type = "AutomatedTestRun"
@@ -136,15 +136,12 @@ class Runs(documents.DocumentSource):
     }
     relationships = (documents.Relation("AutomatedTestAssignment", "assignment_id"),)
 
+    visible = staticmethod(lookup.runs)
+    bodies = staticmethod(expansions.runs)
+
     def queryset(self) -> QuerySet[Any]:
         """Return the runs that are shown."""
         return AutomatedTestRun.objects.shown()
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return runs as their resource does."""
-        return _bodies(request, lookup.runs, expansions.runs, ids)
 
 
 class Nodes(documents.DocumentSource):
@@ -185,25 +182,21 @@ class Nodes(documents.DocumentSource):
         return {row.pk: representations.node(request, row, frozenset()) for row in nodes}
 
 
-class Scripts(documents.DocumentSource):
+class Scripts(_Entities):
     """Scripts, by name and description."""
 
     entity_type = "TestScript"
     aliases = ("Script",)
     model = Script
     texts = ("description",)
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return scripts as their resource does."""
-        return _bodies(request, lookup.scripts, manual.scripts, ids)
+    visible = staticmethod(lookup.scripts)
+    bodies = staticmethod(manual.scripts)
 
 
 _LAST_SCRIPT_RUN = ScriptRun.objects.filter(assignment=OuterRef("pk")).order_by("-created_at")
 
 
-class ScriptAssignments(documents.DocumentSource):
+class ScriptAssignments(_Entities):
     """Script assignments, by the name of their script."""
 
     entity_type = "TestScriptAssignment"
@@ -225,15 +218,11 @@ class ScriptAssignments(documents.DocumentSource):
         documents.Relation("Package", "package_id"),
         documents.Relation("TestScript", "script_id"),
     )
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return script assignments as their resource does."""
-        return _bodies(request, lookup.script_assignments, manual.assignments, ids)
+    visible = staticmethod(lookup.script_assignments)
+    bodies = staticmethod(manual.assignments)
 
 
-class ScriptRuns(documents.DocumentSource):
+class ScriptRuns(_Entities):
     """Runs of scripts, by the name of their script."""
 
     entity_type = "ScriptRun"
@@ -249,15 +238,11 @@ class ScriptRuns(documents.DocumentSource):
         "Completed": documents.flag("completed"),
     }
     relationships = (documents.Relation("TestScriptAssignment", "assignment_id"),)
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return runs of scripts as their resource does."""
-        return _bodies(request, lookup.script_runs, manual.runs, ids)
+    visible = staticmethod(lookup.script_runs)
+    bodies = staticmethod(manual.runs)
 
 
-class AgileRuns(documents.DocumentSource):
+class AgileRuns(_Entities):
     """Agile runs, by name, description and notes."""
 
     entity_type = "AgileRun"
@@ -273,12 +258,8 @@ class AgileRuns(documents.DocumentSource):
         "AssignedTo": documents.text("assigned_to__username"),
     }
     relationships = (documents.Relation("Package", "package_id"),)
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return agile runs as their resource does."""
-        return _bodies(request, lookup.agile_runs, manual.agile_runs, ids)
+    visible = staticmethod(lookup.agile_runs)
+    bodies = staticmethod(manual.agile_runs)
 
 
 _FIRST_KEY = (
@@ -286,7 +267,7 @@ _FIRST_KEY = (
 )
 
 
-class Incidents(documents.DocumentSource):
+class Incidents(_Entities):
     """Incidents, by summary, description and the key of their ticket; related to what found them."""
 
     entity_type = "Incident"
@@ -312,12 +293,8 @@ class Incidents(documents.DocumentSource):
         documents.Relation("AutomatedTestRun", "node_links__run_id"),
         documents.Relation("ResultNode", "node_links__node_id"),
     )
-
-    def represent(
-        self, request: HttpRequest, ids: Collection[UUID]
-    ) -> Mapping[UUID, dict[str, Any]]:
-        """Return incidents as their resource does."""
-        return _bodies(request, lookup.incidents, incidents.incidents, ids)
+    visible = staticmethod(lookup.incidents)
+    bodies = staticmethod(incidents.incidents)
 
 
 def register() -> None:
@@ -337,13 +314,3 @@ def register() -> None:
         Incidents(),
     ):
         documents.register(source)
-
-
-def _bodies(
-    request: Any,
-    visible: Callable[[Any], QuerySet[Any]],
-    represent: Callable[[Any, Sequence[Any]], list[dict[str, Any]]],
-    ids: Collection[UUID],
-) -> dict[UUID, dict[str, Any]]:
-    rows = list(visible(lookup.actor(request)).filter(pk__in=ids))
-    return {row.pk: body for row, body in zip(rows, represent(request, rows), strict=True)}
