@@ -56,7 +56,12 @@ class AgileRun(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "number"], name="one_agile_run_per_number")
         ]
-        indexes = [models.Index(fields=["account", "created_at"], name="agile_run_by_account")]
+        indexes = [
+            # As lists sort them.
+            models.Index(
+                fields=["account", "order_number", "name", "id"], name="agile_run_by_order"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

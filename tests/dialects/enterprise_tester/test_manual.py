@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks.models import Account
@@ -24,6 +25,8 @@ from tests.support.projects import (
     StepResultFactory,
     send,
 )
+from tickets.api import lookup
+from tickets.api.manual import agile_runs
 from tickets.models import (
     AgileRun,
     Incident,
@@ -400,6 +403,31 @@ class TestAgileRuns:
         answer = send(caller, "PUT", f"/api/agilerun/{run.pk}", {"Steps": [{"Id": str(other.pk)}]})
 
         assert message(answer, 403) == f"Steps: The agile run has no step {other.pk}."
+
+    def test_of_a_page_are_found_in_their_order_by_an_index(
+        self, caller: Caller, project: Project
+    ) -> None:
+        package = PackageFactory.create(project=project)
+        AgileRun.objects.bulk_create(
+            AgileRun(
+                account=project.account,
+                project=project,
+                package=package,
+                number=number,
+                name=f"Run {number}",
+                order_number=number % 7,
+            )
+            for number in range(1, 2_001)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        rows = lookup.agile_runs(caller.actor).order_by(*agile_runs.ORDER, "pk")
+
+        plan = rows[:25].explain()
+
+        assert "agile_run_by_order" in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
+        assert "Sort" not in plan, plan
 
     def test_go_with_their_steps(self, caller: Caller, project: Project) -> None:
         step = AgileRunStepFactory.create(run__package__project=project)

@@ -35,6 +35,7 @@ MEMBERS: Final = {
     "AssignedTo": "assigned_to__username",
     "OrderNumber": "order_number",
 }
+ORDER: Final = ("order_number", "name")
 _CHOICES: Final = {
     "PriorityId": ("priority", Picklist.PRIORITY),
     "StatusId": ("status", Picklist.STATUS),
@@ -68,7 +69,7 @@ class AgileRuns(kit.ResourceView):
             lookup.agile_runs(self.actor),
             partial(bodies.agile_runs, request),
             MEMBERS,
-            order=("order_number", "name"),
+            order=ORDER,
             entity_type="AgileRun",
         )
 
