@@ -16,6 +16,7 @@ from django.db import connections
 from backgroundtasks import conf
 from backgroundtasks.engine import drain, process
 from backgroundtasks.engine.packet_queue import PacketQueue
+from backgroundtasks.engine.turn import Turn
 
 with warnings.catch_warnings():
     # It warns at import of a time-out that we do not use.
@@ -69,6 +70,7 @@ class Sentinel(stock.Sentinel):  # type: ignore[misc]  # django-q2 has no types
 
     #: Set before the fork; the stock constructor runs the whole life inside itself.
     stop_flag: StopFlag
+    turn: Turn
     queues: Sequence[str]
     pusher: Any
     monitor: Any
@@ -98,7 +100,7 @@ class Sentinel(stock.Sentinel):  # type: ignore[misc]  # django-q2 has no types
         return super().spawn_pusher()
 
     def spawn_worker(self) -> None:
-        drain.prepare(self.queues, stop_flag=self.stop_flag, tokens=self.task_queue)
+        drain.prepare(self.queues, stop_flag=self.stop_flag, tokens=self.task_queue, turn=self.turn)
         self.spawn_process(stock.worker, self.task_queue, self.result_queue, _Untimed(), -1)
 
     def reincarnate(self, process: Any) -> None:
@@ -159,6 +161,7 @@ class Cluster:
         stock.Queue = PacketQueue
         stock.Sentinel = Sentinel
         Sentinel.stop_flag = self.stop_flag = StopFlag()
+        Sentinel.turn = Turn()
         Sentinel.queues = queues
         self._stock = stock.Cluster(WorkBroker(queues))
 

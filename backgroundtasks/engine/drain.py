@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from backgroundtasks.engine.cluster import StopFlag
     from backgroundtasks.engine.packet_queue import PacketQueue
+    from backgroundtasks.engine.turn import Turn
     from backgroundtasks.lifecycle.rows import ClaimedRun, Finish
 
 logger = logging.getLogger(__name__)
@@ -56,12 +57,18 @@ class Drainer:
     """One worker process' work."""
 
     def __init__(
-        self, queues: Sequence[str], *, stop_flag: StopFlag, tokens: PacketQueue | None = None
+        self,
+        queues: Sequence[str],
+        *,
+        stop_flag: StopFlag,
+        tokens: PacketQueue | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self.worker_id = uuid.uuid4()
         self._queues = list(queues)
         self._stop_flag = stop_flag
         self._tokens = tokens
+        self._turn = turn
         self._pulse = Pulse(self.worker_id)
         #: Average seconds of one short run; decides how many are claimed together.
         self._short = 0.0
@@ -106,8 +113,15 @@ class Drainer:
                 # The same statement could not see that the key is free again.
                 self._flush(finishes, token)
                 finishes = []
+            most = self._most
+            if most > 1 and not self._may_batch():
+                self._flush(finishes, token)
+                finishes = []
+                # Whoever has the turn does the short ones meanwhile; one that is long is not left to it.
+                time.sleep(conf.BATCH_TIME.total_seconds())
+                most = 1
             new_token = secrets.randbits(62)
-            claim = self._claim(self._queues[0], new_token, finishes, token)
+            claim = self._claim(self._queues[0], new_token, finishes, token, most=most)
             finishes, token = [], new_token
             self.holds = bool(claim.runs)
             if not claim.runs or time.monotonic() - turn > _TURN:
@@ -120,11 +134,13 @@ class Drainer:
             idle = 0
             if not chained or claim.more:
                 chained = True
-                self._wake_another(full=len(claim.runs) == self._most or claim.more)
+                self._wake_another(full=len(claim.runs) == most or claim.more)
             finishes = self._work(claim.runs, token)
             begun += len(claim.runs)
+            self._leave_turn()
         if finishes:
             self._flush(finishes, token)
+        self._leave_turn()
         self.holds = False
         return begun
 
@@ -161,15 +177,30 @@ class Drainer:
 
     # -- steps ------------------------------------------------------------------------------
 
+    def _may_batch(self) -> bool:
+        """
+        Return whether this worker may work at short runs now.
+
+        SQLite has one writer. Workers that write all the time wait for each other in sleeps, and find
+        their caches stale after each wait: two of them did a third of what one does.
+        """
+        return self._turn is None or connection.vendor != "sqlite" or self._turn.take()
+
+    def _leave_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.leave()
+
     _exclusive: frozenset[UUID] = frozenset()
 
-    def _claim(self, queue: str, token: int, finishes: list[Finish], finish_token: int) -> Claim:
+    def _claim(
+        self, queue: str, token: int, finishes: list[Finish], finish_token: int, *, most: int
+    ) -> Claim:
         """Finish and claim; when that cannot be one statement, first one, then the other."""
         for _ in range(_TRIES):
             try:
                 claim: Claim = store().claim(
                     queue,
-                    most=self._most,
+                    most=most,
                     token=token,
                     worker_id=self.worker_id,
                     lease=conf.LEASE,
@@ -288,10 +319,10 @@ class Drainer:
 _drainer: Drainer | None = None
 
 
-def prepare(queues: Sequence[str], *, stop_flag: StopFlag, tokens: PacketQueue) -> None:
+def prepare(queues: Sequence[str], *, stop_flag: StopFlag, tokens: PacketQueue, turn: Turn) -> None:
     """Set what the next forked worker works for."""
     global _drainer  # noqa: PLW0603 - it crosses the fork, and django-q2 calls a plain function
-    _drainer = Drainer(queues, stop_flag=stop_flag, tokens=tokens)
+    _drainer = Drainer(queues, stop_flag=stop_flag, tokens=tokens, turn=turn)
 
 
 def begin() -> None:

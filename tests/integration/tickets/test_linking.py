@@ -37,6 +37,9 @@ from tickets.trackers.builtin import BuiltinTracker
 
 pytestmark = pytest.mark.django_db
 
+#: In a test the transaction of a link is a savepoint: made, and released.
+SAVEPOINT = 2
+
 
 @pytest.fixture
 def bench() -> Bench:
@@ -367,5 +370,15 @@ def test_a_link_costs_a_bounded_number_of_queries(
     link(bench, bench.step(), ticket.key)
     failed = bench.step()
 
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(10 + SAVEPOINT):
+        link(bench, failed, ticket.key)
+
+
+def test_a_new_incident_costs_a_bounded_number_of_queries(
+    bench: Bench, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    link(bench, bench.step(), bench.ticket("The first one").key)
+    ticket, failed = bench.ticket(), bench.step()
+
+    with django_assert_max_num_queries(31 + 3 * SAVEPOINT):
         link(bench, failed, ticket.key)

@@ -1,0 +1,29 @@
+"""Whose turn it is among the workers of a cluster."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+
+class Turn:
+    """
+    A turn that one of several processes has; the kernel keeps it, so it ends with its holder.
+
+    Made before the fork.
+    """
+
+    def __init__(self) -> None:
+        self._file = os.memfd_create("turn")
+
+    def take(self) -> bool:
+        """Take the turn unless another process has it; return whether this one has it now."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Let others have it."""
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
