@@ -441,6 +441,23 @@ def test_a_list_takes_as_many_queries_for_many_as_for_one(
             assert body(caller.get(asked))["Total"] == 4
 
 
+def test_projects_with_all_their_words_and_widgets_take_as_many_queries_as_one(
+    caller: Caller, project: Project, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    path = "/api/projects?$expand=Widgets,Versions,Components,Priorities"
+    all_kinds(project)
+    caller.get(path)
+    with CaptureQueriesContext(connection) as few:
+        caller.get(path)
+    for other in ProjectFactory.create_batch(3, account=project.account):
+        all_kinds(other)
+
+    with django_assert_num_queries(len(few)):
+        items = body(caller.get(path))["Items"]
+
+    assert [len(one["Widgets"]["Incident"]["Widgets"]) for one in items] == [5] * 4
+
+
 def test_a_copy_has_the_values_of_its_original(caller: Caller, project: Project) -> None:
     row = AgileRunFactory.create(package__project=project)
     field(project, entity_type=FieldOf.AGILE_RUN, name="Build")
