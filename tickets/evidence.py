@@ -20,7 +20,7 @@ from tickets.results.companions import Companion, Companions
 from tickets.results.exceptions import ArchiveRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from tickets.results.node import Node
     from tickets.staging import Staging
@@ -63,9 +63,11 @@ class Evidence:
                 else:
                     self._leave(f"an import has at most {MOST:,}")
 
-    def attach(self) -> Iterator[int]:
+    def attach(self) -> Generator[int]:
         """
-        Attach what is there; yield how many, after each short transaction.
+        Attach what is there; yield after each file how many are attached since the last one.
+
+        Close it when it is left before its end: files that have no row yet go.
 
         Raises:
             IntegrityError: the run was removed meanwhile.
@@ -84,6 +86,8 @@ class Evidence:
                     written = self._write(rows)
                     rows = []
                     yield written
+                else:
+                    yield 0
             written = self._write(rows)
             rows = []
             yield written

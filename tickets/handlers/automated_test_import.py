@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
@@ -188,8 +189,9 @@ def _stage(context: TaskContext, staged: Staging, file: IO[bytes]) -> JUnitReade
             done = reader.totals.results
             # The look ahead may have missed some; a total is never below what is done.
             context.progress(done, max(done, total), READING)
-    for _ in evidence.attach():
-        context.checkpoint()
+    with closing(evidence.attach()) as attaching:
+        for _ in attaching:
+            context.checkpoint()
     context.checkpoint()
     staged.show(reader.totals, started_at=reader.started_at, finished_at=reader.finished_at)
     done = reader.totals.results

@@ -210,6 +210,23 @@ def test_an_attempt_that_ends_in_between_leaves_nothing_and_the_next_one_makes_i
     assert len(files_in(file_store)) == 2
 
 
+def test_one_that_is_cancelled_in_between_leaves_nothing(file_store: Path) -> None:
+    text = "[[ATTACHMENT|x]]"
+    content = zipped({"r.xml": report(a=text, b=text, c=text), "x": b"x"})
+    ends = set()
+    for asked in range(1, 12):
+        run = imported(content, cancel_after=asked)
+        if run.state == State.SUCCEEDED:
+            break
+        ends.add(run.state)
+        assert not AutomatedTestRun.objects.exists()
+        assert not Attachment.objects.exists()
+        assert not files_in(file_store)
+
+    assert ends == {State.CANCELLED}
+    assert set(kept()) == {"a", "b", "c"}
+
+
 def test_one_that_was_killed_is_cleared_up_by_the_next_attempt(file_store: Path) -> None:
     """As `kill -9` leaves it: rows and files under a staged run, which nobody sees."""
     assignment = AssignmentFactory.create()
