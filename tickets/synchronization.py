@@ -45,6 +45,11 @@ _OF_ONE: Final = (
     trackers.errors.AccessRefused,
     trackers.errors.Unsupported,
 )
+#: Of a row: how ticket and incident stood when they last agreed.
+_KEPT: Final = (
+    *("key", "url", "type", "summary", "status", "status_category", "priority"),
+    *("assignee", "assigned_to_id", "version", "changed_at", "incident_version", "problem"),
+)
 _WORDS: Final = {"summary": "Summary", "status": "Status", "assignee": "Assignee"}
 
 
@@ -203,7 +208,7 @@ class Synchronization:
                 else:
                     # It is tried again next time, or when somebody changes the incident.
                     row.problem, row.incident_version = " ".join(problems), before
-                row.save()
+                _store(row)
             if problems:
                 self._fail(row, row.problem)
             if after is not ticket:
@@ -233,7 +238,7 @@ class Synchronization:
             if merged.push.assignee is None:
                 row.assigned_to_id = incident.assigned_to_id
             if _agree(row, ticket, before if merged.push else incident.version_number):
-                row.save()
+                _store(row)
             if row.key != was:
                 documents.index(Incident, [incident.pk])
             if not merged.push:
@@ -378,7 +383,8 @@ def _held(row: ExternalTicket) -> bool:
     """Hold the incident of a row and read both anew, until the transaction ends; False: one is gone."""
     held = Incident.objects.select_for_update(no_key=True, of=("self",))
     incident = held.select_related("status", "assigned_to").filter(pk=row.incident_id).first()
-    if incident is None or not ExternalTicket.objects.filter(pk=row.pk).exists():
+    there = ExternalTicket.objects.select_for_update(no_key=True).filter(pk=row.pk)
+    if incident is None or there.values_list("pk", flat=True).first() is None:
         return False
     row.refresh_from_db(
         fields=[
@@ -399,21 +405,12 @@ def _agree(row: ExternalTicket, ticket: trackers.Ticket, incident_version: int) 
 
 
 def _kept(row: ExternalTicket) -> tuple[Any, ...]:
-    return (
-        row.key,
-        row.url,
-        row.type,
-        row.summary,
-        row.status,
-        row.status_category,
-        row.priority,
-        row.assignee,
-        row.assigned_to_id,
-        row.version,
-        row.changed_at,
-        row.incident_version,
-        row.problem,
-    )
+    return tuple(getattr(row, name) for name in _KEPT)
+
+
+def _store(row: ExternalTicket) -> None:
+    """Store what a synchronisation keeps, and nothing else: the link may be going at this moment."""
+    row.save(update_fields=[*_KEPT, "ticket_id", "synchronized_at"])
 
 
 def _told(row: ExternalTicket, conflicts: list[Conflict]) -> str:

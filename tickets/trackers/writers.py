@@ -30,6 +30,9 @@ def alone(connection: Connection, ticket_id: str) -> Iterator[None]:
     """
     Hold the right to write to a ticket; `ticket_id` may be the mark of one to be made.
 
+    Whoever is killed with it keeps it to its end, although the machine may know that they are dead:
+    what they sent last may still be on its way, and who looked now would not see it.
+
     Raises:
         TicketBusy: somebody else has it.
     """

@@ -14,7 +14,7 @@ from backgroundtasks.states import State
 from tests.support.factories import MembershipFactory
 from tests.support.linking import Bench
 from tests.support.projects import IncidentFactory
-from tickets import incidents, linking, new_tickets, trackers
+from tickets import incidents, linking, new_tickets, synchronization, trackers
 from tickets.handlers.synchronize_external_system import SynchronizeExternalSystem
 from tickets.models import BuiltinTicket, ExternalTicket, Incident, IncidentComment, Picklist
 from tickets.trackers.builtin import BuiltinTracker
@@ -200,6 +200,25 @@ class TestPull:
         synchronize(bench)
 
         assert ticket_of(row) == ("Refund is not rounded", "Done", "stranger")
+
+    @pytest.mark.parametrize("side", [there, here], ids=["pulled", "pushed"])
+    def test_gives_no_ticket_a_link_again_that_is_just_being_removed(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch, side: Any
+    ) -> None:
+        row = linked(bench)
+        side(bench, row, status="Done")
+        agree = synchronization._agree
+
+        def meanwhile(*given: Any) -> bool:
+            ExternalTicket.objects.filter(pk=row.pk).update(link=None)
+            return agree(*given)
+
+        monkeypatch.setattr(synchronization, "_agree", meanwhile)
+
+        synchronize(bench)
+
+        row.refresh_from_db()
+        assert (row.status, row.link_id) == ("Done", None)
 
     def test_without_a_list_of_changes_it_looks_at_each_ticket(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
