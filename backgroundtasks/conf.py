@@ -73,6 +73,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "S3_NETWORKS": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
     #: Names in STORAGES whose files backups hold.
     "BACKUP_FILES": ("uploads",),
+    #: Threads that compress a backup, and as many that read it.
+    "BACKUP_THREADS": 2,
     #: A folder for the marker that closes the installation, and for what a restore unpacks; empty: there is no maintenance mode.
     "MAINTENANCE_DIR": "",
     #: Task types that the installation schedules for itself, hourly, from its first start.

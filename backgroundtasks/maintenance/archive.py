@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, Typ
 
 import zstandard
 
+from backgroundtasks import conf
 from backgroundtasks.maintenance.errors import BackupDamaged
 
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ FRAME: Final = 2 * 1024 * 1024
 #: No frame of ours has more, compressed or not.
 _MOST: Final = 16 * 1024 * 1024
 _LEVEL: Final = 3
-_THREADS: Final = 2
-#: Frames in work at a time: the threads' own, one that waits and one that is filled or used.
-_AHEAD: Final = _THREADS + 1
 #: In front of each frame: a frame that decompressors skip, with the length of the next one.
 _LENGTH: Final = struct.Struct("<III")
 _SKIPPED: Final = 0x184D2A50
@@ -134,7 +132,7 @@ class Writer:
         """Let this frame be compressed, and begin a new one."""
         frame, used = self._frame, self._used
         self._waiting.append((frame, self._threads.run(_compressed, frame, used)))
-        if len(self._waiting) > _AHEAD:
+        if len(self._waiting) > self._threads.ahead:
             self._take()
         self._frame = self._free.pop() if self._free else bytearray(FRAME)
         self._used = 0
@@ -184,7 +182,7 @@ def _frames(unsealer: Unsealer) -> Iterator[bytes]:
     try:
         while length := file.read(_LENGTH.size):
             waiting.append(threads.run(_expanded, _one_frame(file, length)))
-            if len(waiting) > _AHEAD:
+            if len(waiting) > threads.ahead:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -224,9 +222,12 @@ class _Threads:
     """A few threads, each with a compressor or decompressor of its own: none can be shared."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
+        count = conf.BACKUP_THREADS
+        #: Frames in work beside the one that is filled or used: theirs, and one that waits.
+        self.ahead = count + 1
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(
-            _THREADS, "zstd", initializer=lambda: setattr(self._own, "tool", make())
+            count, "zstd", initializer=lambda: setattr(self._own, "tool", make())
         )
 
     def run(self, work: Callable[..., T], *arguments: Any) -> Future[T]:

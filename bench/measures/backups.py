@@ -34,6 +34,7 @@ def backups(bench: Bench) -> Iterator[Line]:
         found: dict[str, list[Any]] = interleaved(
             {
                 "made": lambda: ours("bench.upkeep.back_up"),
+                "alone": lambda: ours("bench.upkeep.back_up", threads=1),
                 "raw": lambda: ours("bench.upkeep.raw_stages"),
             },
             bench.rounds,
@@ -55,6 +56,16 @@ def backups(bench: Bench) -> Iterator[Line]:
         [size / one["all"] for one in made],
         [size / seconds for seconds in slowest],
         f"slowest of {_stages(raw[0], 'copy', 'zstd', 'aes')}",
+        [Goal(">=", _GOAL)],
+    )
+    alone = [max(stage["copy"], stage["zstd_alone"], stage["aes"]) for stage in raw]
+    yield Line(
+        "with one thread that compresses",
+        bench.vendor,
+        "MB/s",
+        [size / one["all"] for one in found["alone"]],
+        [size / seconds for seconds in alone],
+        f"slowest of {_stages(raw[0], 'copy', 'zstd_alone', 'aes')}",
         [Goal(">=", _GOAL)],
     )
     yield Line(
