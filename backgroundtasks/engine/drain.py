@@ -69,7 +69,7 @@ class Drainer:
         self._stop_flag = stop_flag
         self._tokens = tokens
         self._turn = turn
-        self._pulse = Pulse(self.worker_id)
+        self._pulse = Pulse(self.worker_id, slow=self._leave_turn)
         #: Average seconds of one short run; decides how many are claimed together.
         self._short = 0.0
         self._most = 1
@@ -89,7 +89,7 @@ class Drainer:
             )
         )
         # Made anew: from Python 3.13 on a thread made before the fork cannot be started after it.
-        self._pulse = Pulse(self.worker_id)
+        self._pulse = Pulse(self.worker_id, slow=self._leave_turn)
         self._pulse.start()
 
     def end(self) -> None:
@@ -233,6 +233,8 @@ class Drainer:
     def _work(self, runs: Sequence[ClaimedRun], token: int) -> list[Finish]:
         """Perform what was claimed; return the good ends that are not stored yet."""
         batch = Batch(runs, token)
+        if not batch.is_short:
+            self._leave_turn()
         self._pulse.batch = batch
         self._exclusive = frozenset(run.id for run in runs if run.exclusive_key)
         try:

@@ -19,6 +19,7 @@ from backgroundtasks.models import TaskStatus, Worker
 from backgroundtasks.states import HELD, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from backgroundtasks.engine.batch import Batch
@@ -40,9 +41,17 @@ class Pulse(threading.Thread):
     the keeper, another process, keeps the timeout then.
     """
 
-    def __init__(self, worker_id: UUID) -> None:
+    def __init__(self, worker_id: UUID, slow: Callable[[], None]) -> None:
+        """
+        Make the thread.
+
+        Args:
+            worker_id: Whose.
+            slow: Called again and again while one run takes longer than a batch should.
+        """
         super().__init__(name="pulse", daemon=True)
         self._worker_id = worker_id
+        self._slow = slow
         self.batch: Batch | None = None
         self.execution: Execution | None = None
         self._beat_at = 0.0
@@ -88,6 +97,7 @@ class Pulse(threading.Thread):
             self._beat(batch)
             self._beat_at = now
         if execution is not None and batch is not None and execution.age > _SLOW:
+            self._slow()
             rest = batch.surrender()
             if rest:
                 self._rest[batch.token] = rest

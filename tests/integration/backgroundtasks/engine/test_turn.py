@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from backgroundtasks import operations
+from backgroundtasks.engine import executor
 from backgroundtasks.engine.cluster import StopFlag
 from backgroundtasks.engine.drain import Drainer
 from backgroundtasks.engine.turn import Turn
@@ -62,3 +63,49 @@ def test_a_worker_without_the_turn_does_one_run_at_a_time(monkeypatch: pytest.Mo
     assert set(TaskStatus.objects.values_list("state", flat=True)) == {"succeeded"}
     # On PostgreSQL writers do not wait for each other.
     assert (max(asked) == 1) == (connection.vendor == "sqlite")
+
+
+class _Noted(Turn):
+    """Free, and knows whether this process has it."""
+
+    held = False
+
+    def take(self) -> bool:
+        self.held = True
+        return True
+
+    def leave(self) -> None:
+        self.held = False
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "task_type, seconds, held",
+    [("ShortWork", 0.0, True), ("ShortWork", 0.5, False), ("Work", 0.0, False)],
+)
+def test_only_who_works_at_short_ones_that_are_short_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, task_type: str, seconds: float, held: bool
+) -> None:
+    actor = factories.actor()
+    turn = _Noted()
+    drainer = Drainer(["default"], stop_flag=StopFlag(), turn=turn)
+    operations.submit_many(actor, "Noop", ({} for _ in range(4)))
+    operations.submit(actor, task_type, {"Sleep": seconds})
+    seen: list[bool] = []
+    perform = executor.Execution.perform
+
+    def noted(execution: executor.Execution) -> Any:
+        finish = perform(execution)
+        if execution.run.task_type == task_type:
+            seen.append(turn.held)
+        return finish
+
+    monkeypatch.setattr(executor.Execution, "perform", noted)
+    drainer.begin()
+    try:
+        drainer.drain()
+    finally:
+        drainer.end()
+
+    assert seen == [held and connection.vendor == "sqlite"]
+    assert not turn.held
