@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Prefetch, QuerySet, Subquery
 
 from backgroundtasks.api import kit
 from tickets import visibility
@@ -29,6 +29,7 @@ from tickets.models import (
     ExternalTicket,
     Incident,
     IncidentComment,
+    IncidentLink,
     IncidentPick,
     Project,
     ResultNode,
@@ -121,16 +122,16 @@ def nodes(actor: Actor, run_id: UUID) -> QuerySet[ResultNode]:
 def marked(nodes: QuerySet[ResultNode]) -> QuerySet[ResultNode]:
     """Return nodes with `has_incidents` and `has_attachments`."""
     return nodes.annotate(
-        has_incidents=Exists(ResultNodeIncident.objects.filter(node=OuterRef("pk"))),
-        has_attachments=_has_attachments("node"),
+        has_incidents=_has(ResultNodeIncident, "node"), has_attachments=_has(Attachment, "node")
     )
 
 
-def _has_attachments(owner: str) -> Subquery:
-    """Return the id of one attachment, which counts as true."""
+def _has(model: type[Attachment | IncidentLink], owner: str) -> Subquery:
+    """Return the id of one attachment or link of an owner, which counts as true."""
     # Not `Exists`: PostgreSQL prepares for the whole table instead of the page, and reads every
-    # attachment there is.
-    return Subquery(Attachment.objects.filter(**{owner: OuterRef("pk")}).values("pk")[:1])
+    # attachment, or link, that there is.
+    rows: QuerySet[Any] = model._default_manager.filter(**{owner: OuterRef("pk")})  # noqa: SLF001 - documented API
+    return Subquery(rows.values("pk")[:1])
 
 
 def scripts(actor: Actor) -> QuerySet[Script]:
@@ -171,8 +172,8 @@ def step_results(actor: Actor) -> QuerySet[StepResult]:
         StepResult.objects.filter(run__account=actor.account)
         .exclude(run__assignment__in=hidden.values("pk"))
         .annotate(
-            has_incidents=Exists(StepResultIncident.objects.filter(step_result=OuterRef("pk"))),
-            has_attachments=_has_attachments("step_result"),
+            has_incidents=_has(StepResultIncident, "step_result"),
+            has_attachments=_has(Attachment, "step_result"),
         )
     )
 
@@ -192,8 +193,8 @@ def agile_steps(actor: Actor) -> QuerySet[AgileRunStep]:
         AgileRunStep.objects.filter(run__account=actor.account)
         .exclude(run__project__in=visibility.hidden_projects())
         .annotate(
-            has_incidents=Exists(AgileRunStepIncident.objects.filter(step=OuterRef("pk"))),
-            has_attachments=_has_attachments("agile_step"),
+            has_incidents=_has(AgileRunStepIncident, "step"),
+            has_attachments=_has(Attachment, "agile_step"),
         )
     )
 
@@ -203,7 +204,7 @@ def incidents(actor: Actor) -> QuerySet[Incident]:
     return (
         visible_incidents(actor)
         .select_related("project", "assigned_to", "created_by", "last_updated_by")
-        .annotate(has_attachments=_has_attachments("incident"))
+        .annotate(has_attachments=_has(Attachment, "incident"))
         .prefetch_related(
             Prefetch("external_tickets", ExternalTicket.objects.order_by("created_at", "pk")),
             Prefetch(
