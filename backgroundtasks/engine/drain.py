@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 #: Good ends of a batch wait at most this long (seconds) for the others.
 _FLUSH = 0.05
+#: From this time (seconds) on short runs are taken to write, on SQLite.
+_WRITING = 0.0005
 #: After this time (seconds) at one queue, the next one has its turn.
 _TURN = 0.2
 #: How often a claim is tried that meets another worker's of the same exclusive key.
@@ -182,9 +184,11 @@ class Drainer:
         Return whether this worker may work at short runs now.
 
         SQLite has one writer. Workers that write all the time wait for each other in sleeps, and find
-        their caches stale after each wait: two of them did a third of what one does.
+        their caches stale after each wait: two of them did a third of what one does. Runs that take no
+        time write nothing; those are done side by side.
         """
-        return self._turn is None or connection.vendor != "sqlite" or self._turn.take()
+        alone = self._turn is not None and connection.vendor == "sqlite" and self._short > _WRITING
+        return not alone or self._turn is None or self._turn.take()
 
     def _leave_turn(self) -> None:
         if self._turn is not None:

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from backgroundtasks import operations
-from backgroundtasks.engine import executor
+from backgroundtasks.engine import drain, executor
 from backgroundtasks.engine.cluster import StopFlag
 from backgroundtasks.engine.drain import Drainer
 from backgroundtasks.engine.turn import Turn
@@ -45,7 +45,11 @@ class _Taken(Turn):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_without_the_turn_does_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("writing", [True, False], ids=["that write", "that take no time"])
+def test_a_worker_without_the_turn_does_runs_that_write_one_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, *, writing: bool
+) -> None:
+    monkeypatch.setattr(drain, "_WRITING", 0.0 if writing else 60.0)
     actor = factories.actor()
     operations.submit_many(actor, "Noop", ({} for _ in range(4)))
     drainer = Drainer(["default"], stop_flag=StopFlag(), turn=_Taken())
@@ -62,7 +66,7 @@ def test_a_worker_without_the_turn_does_one_run_at_a_time(monkeypatch: pytest.Mo
 
     assert set(TaskStatus.objects.values_list("state", flat=True)) == {"succeeded"}
     # On PostgreSQL writers do not wait for each other.
-    assert (max(asked) == 1) == (connection.vendor == "sqlite")
+    assert (max(asked) == 1) == (writing and connection.vendor == "sqlite")
 
 
 class _Noted(Turn):
@@ -86,6 +90,7 @@ class _Noted(Turn):
 def test_only_who_works_at_short_ones_that_are_short_keeps_it(
     monkeypatch: pytest.MonkeyPatch, task_type: str, seconds: float, held: bool
 ) -> None:
+    monkeypatch.setattr(drain, "_WRITING", 0.0)
     actor = factories.actor()
     turn = _Noted()
     drainer = Drainer(["default"], stop_flag=StopFlag(), turn=turn)
