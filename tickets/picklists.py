@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from tickets.models import Project
 
+#: The last place that a column has room for.
+_LAST: Final = 2**31 - 1
+
 #: In the order in which they are shown; the first is what new entities get.
 DEFAULTS: Final[dict[Picklist, tuple[str, ...]]] = {
     Picklist.PRIORITY: ("Medium", "Low", "High", "Critical"),
@@ -99,10 +102,10 @@ def _named(project: UUID, picklist: str, name: str) -> QuerySet[PicklistItem]:
 
 
 def next_number(project_id: UUID, picklist: str) -> int:
-    """Return the place behind all words of a picklist."""
+    """Return the place behind all words of a picklist; beside the last one if there is no other."""
     items = PicklistItem.objects.filter(project=project_id, picklist=picklist)
     highest = items.aggregate(highest=Max("order_number"))["highest"]
-    return 0 if highest is None else int(highest) + 1
+    return 0 if highest is None else min(int(highest) + 1, _LAST)
 
 
 class WordGone(Exception):

@@ -106,6 +106,17 @@ class TestPicklist:
         assert [one["Text"] for one in expanded["Versions"]] == ["2.0", "1.0"]
         assert expanded["Components"] == []
 
+    def test_a_word_behind_the_last_place_stands_beside_it(
+        self, caller: Caller, project: Project
+    ) -> None:
+        path = f"/api/project/{project.pk}/picklist/Version"
+        last = 2**31 - 1
+
+        body(caller.post(path, {"Text": "1.0", "SortOrder": last}), 201)
+        behind = body(caller.post(path, {"Text": "1.1"}), 201)
+
+        assert behind["SortOrder"] == last
+
     def test_a_name_that_is_there_is_409_in_any_letter_case(
         self, caller: Caller, project: Project, component: PicklistItem
     ) -> None:
