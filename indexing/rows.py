@@ -244,8 +244,10 @@ class DocumentRows:
     def __init__(self, source: DocumentSource, query: Callable[[Window], QuerySet[Any]]) -> None:
         paths = document_paths(source)
         self._read = Windowed(query, paths)
-        self._texts = (_NAME, *range(len(paths) - len(source.texts), len(paths)))
-        self._has_texts = bool(source.texts)
+        # Values of a source's own are texts, too, and stand before the others.
+        long = len(source.texts) + (source.values is not None)
+        self._texts = (_NAME, *range(len(paths) - long, len(paths)))
+        self._has_texts = bool(long)
 
     def __call__(self, window: Window, characters: int) -> tuple[list[tuple[Any, ...]], Any]:
         """Return rows of at most so many characters, but one at least; and the id they reach."""
@@ -345,7 +347,7 @@ def _value_text(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case int() | float():
-            return f"{float(value):.15g}"
+            return _number_text(value)
         case {"moment": str(moment)}:
             return moment
         case _:
@@ -386,8 +388,15 @@ def _moments_of(values: Sequence[Any]) -> Sequence[str]:
     return [moment_text(value) for value in values]
 
 
+def _number_text(value: Any) -> str:
+    """Return the shortest text that is read as the same number: 7 rather than 7.0."""
+    number = float(value)
+    text = f"{number:.15g}"
+    return text if float(text) == number else repr(number)
+
+
 def _numbers_of(values: Sequence[Any]) -> Sequence[str]:
-    return [f"{float(value):.15g}" for value in values]
+    return [_number_text(value) for value in values]
 
 
 def _flags_of(values: Sequence[Any]) -> Sequence[str]:
