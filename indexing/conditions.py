@@ -27,7 +27,7 @@ from django.db.models.lookups import (
 )
 
 from indexing import backends, sources, tql
-from indexing.fields import Declared, Known, Place, all_fields
+from indexing.fields import RELATIONSHIPS, Declared, Known, Place, all_fields
 from indexing.models import Document
 from indexing.moments import Span, read_span
 from indexing.related import Part, RelatedTo, joined
@@ -42,6 +42,9 @@ MAX_WORDS = 50
 MAX_REFERRED = 1_000
 #: Moments in one list, or values of a field that has several: each is a condition of its own.
 MAX_MOMENTS = 100
+#: Fields of one name that an account has made for itself: of each a value is read, and SQLite
+#: takes the first of 127 at most.
+MAX_FIELDS = 100
 
 _RELATED = "RelatedTo"
 #: Between the names of packages; `/api/systeminfo` tells it to clients.
@@ -79,15 +82,15 @@ class Conditions:
     def field(self, named: tql.Field, prefix: str = "") -> Known:
         """Return the field of this name."""
         known = self._fields
-        if not prefix and named.name.lower() == "relationships":
-            raise QueryInvalid("Relationships is followed by IN { … }.", named.at)
+        if not prefix and named.name.lower() == RELATIONSHIPS.lower():
+            raise QueryInvalid(f"{RELATIONSHIPS} is followed by IN {{ … }}.", named.at)
         name = named.name[len(prefix) :].lower()
         if named.name.lower().startswith(prefix.lower()) and name in known:
             return known[name]
         if named.name.lower().startswith(prefix.lower()) and (own := self._own(named, name)):
             return own
         names = ", ".join(prefix + field.name for field in known.values())
-        extra = f", {', '.join(_OF_A_STEP)}" if prefix else ", Relationships"
+        extra = f", {', '.join(_OF_A_STEP)}" if prefix else f", {RELATIONSHIPS}"
         raise QueryInvalid(f"there is no field {named.name}; there are {names}{extra}.", named.at)
 
     def _own(self, named: tql.Field, name: str) -> Known | None:
@@ -99,6 +102,9 @@ class Conditions:
         kinds = {kind for kind, _ in found}
         if len(kinds) > 1:
             problem = f"there are fields {written} of several kinds; queries take them for one."
+            raise QueryInvalid(problem, named.at)
+        if len(found) > MAX_FIELDS:
+            problem = f"there are more than {MAX_FIELDS} fields {written}; one of all projects can be asked."
             raise QueryInvalid(problem, named.at)
         keys = tuple(sorted(key for _, key in found))
         known = self._fields[name] = Known(written, kinds.pop(), Place.FIELDS, keys=keys)
@@ -259,8 +265,8 @@ class Conditions:
     # --- relationships ---------------------------------------------------------------------
 
     def _related(self, node: tql.Related) -> Q:
-        if node.field.name.lower() != "relationships":
-            raise QueryInvalid("only Relationships is followed by IN { … }.", node.field.at)
+        if node.field.name.lower() != RELATIONSHIPS.lower():
+            raise QueryInvalid(f"only {RELATIONSHIPS} is followed by IN {{ … }}.", node.field.at)
         return Q(RelatedTo(self._step(node.condition)))
 
     def _step(self, node: tql.Condition) -> tuple[Part, ...]:

@@ -10,8 +10,11 @@ from django.db.models import F, Func, TextField, Value
 from django.db.models.functions import Coalesce
 from django.db.models.sql.compiler import SQLCompiler
 
-from indexing import sources
+from indexing import sources, tql
 from indexing.sources import PROJECT, Kind
+
+#: Stands where a field does, and asks for what an entity is related to.
+RELATIONSHIPS = "Relationships"
 
 
 class Place(Enum):
@@ -75,6 +78,11 @@ ALWAYS = (
     Known("Project", Kind.REFERENCE, Place.PROJECT, PROJECT),
     Known("LastUpdatedAt", Kind.MOMENT, Place.UPDATED_AT),
 )
+
+
+def is_reserved(word: str) -> bool:
+    """Whether queries mean something else than a field by a word, in any letter case."""
+    return word.upper() in {*tql.RESERVED, RELATIONSHIPS.upper()}
 
 
 def all_fields() -> dict[str, Known]:

@@ -17,6 +17,7 @@ from django.db.models import Q
 from django.utils.dateparse import parse_date, parse_datetime
 
 from indexing.sources import Kind
+from tickets import visibility
 from tickets.models import CustomField, FieldKind, FieldOf
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 #: Characters of a text.
 LONGEST: Final = 4_000
 _MOMENT: Final = "moment"
+_NO_ID: Final = (None, "", str(UUID(int=0)))
 #: How search compares values.
 _COMPARED: Final = {
     FieldKind.TEXT: Kind.TEXT,
@@ -125,6 +127,7 @@ def option(field: CustomField, text: str) -> dict[str, Any]:
 def searched(account_id: UUID, name: str) -> list[tuple[Kind, str]]:
     """Return how the fields of a name, in any letter case, are compared, and where values stand."""
     named = CustomField.objects.filter(account=account_id, name__iexact=name)
+    named = named.exclude(project__in=visibility.hidden_projects())
     return [(_COMPARED[FieldKind(kind)], pk.hex) for pk, kind in named.values_list("pk", "kind")]
 
 
@@ -182,14 +185,16 @@ def _moment(field: CustomField, value: Any) -> str:
 
 
 def _choice(field: CustomField, value: Any, before: Any) -> str:
-    """Return the text of a choice: it is named by its text or its id, as clients were shown it."""
+    """Return the text of a choice: it is named as clients were shown it, by its text, or by its id."""
     # What was chosen before may be sent back, although it is no choice any more.
     texts = [*field.choices, *([before] if isinstance(before, str) else [])]
-    text, identity = value, None
+    named = value
     if isinstance(value, dict):
-        text, identity = value.get("Text"), value.get("Id")
-    for one in texts:
-        same_id = identity is not None and str(identity).lower() == str(uuid5(field.pk, one))
-        if same_id or (identity is None and isinstance(text, str) and one == text):
-            return str(one)
+        # The vendor's clients send zeros, or nothing, for no id.
+        named = value.get("Id") if value.get("Id") not in _NO_ID else value.get("Text")
+    if isinstance(named, str):
+        by_id = {str(uuid5(field.pk, one)): one for one in texts}
+        found = named if named in texts else by_id.get(named.lower())
+        if found is not None:
+            return found
     raise ValueInvalid(f"{field.name} must be one of {', '.join(field.choices)}.")

@@ -8,7 +8,7 @@ Source: contract `enterprise_tester.md`, section 4.
 """
 
 from indexing.tql.errors import QueryInvalid
-from indexing.tql.parser import MAX_LENGTH, parse
+from indexing.tql.parser import MAX_LENGTH, RESERVED, parse
 from indexing.tql.syntax import (
     Aggregate,
     Alternative,
@@ -32,6 +32,7 @@ from indexing.tql.syntax import (
 
 __all__ = [
     "MAX_LENGTH",
+    "RESERVED",
     "Aggregate",
     "Alternative",
     "Both",

@@ -47,7 +47,8 @@ MAX_CONDITIONS = 400
 #: Most values in one list.
 MAX_VALUES = 2_000
 
-_RESERVED = frozenset(
+#: Words of the language: no field can be called so.
+RESERVED = frozenset(
     {"AND", "OR", "NOT", "IN", "ORDER", "BY", "ASC", "DESC", "GROUP", "WHERE", "AS", "COUNT"}
 )
 #: A state that takes all of these takes any value, a reserved word too.
@@ -182,7 +183,7 @@ def _position(token: Token) -> Position:
 def _reserve(token: Token) -> Token:
     """Give a reserved word its own terminal; any case will do."""
     upper = token.upper()
-    return Token.new_borrow_pos(upper, token, token) if upper in _RESERVED else token
+    return Token.new_borrow_pos(upper, token, token) if upper in RESERVED else token
 
 
 def _text(token: Token) -> str:

@@ -95,6 +95,7 @@ def test_the_page_has_the_limits() -> None:
         parser.MAX_CONDITIONS,
         parser.MAX_VALUES,
         conditions.MAX_MOMENTS,
+        conditions.MAX_FIELDS,
         conditions.MAX_WORDS,
         conditions.MAX_REFERRED,
         search.MAX_GROUPS,

@@ -107,6 +107,8 @@ class CustomField(models.Model):
                 problems["project"] = "It is of another account."
         if self.name.lower() in fields.all_fields():
             problems["name"] = "Queries know a field of this name already."
+        elif fields.is_reserved(self.name):
+            problems["name"] = "Queries mean something else by this word."
         elif self._others().exists():
             problems["name"] = "There is a field of this name already."
         wrong = _problem_of(self.choices, is_choice=self.kind == FieldKind.CHOICE)

@@ -15,6 +15,8 @@ from pytest_django import DjangoAssertNumQueries
 from backgroundtasks.handlers.testing import perform
 from backgroundtasks.models import Account
 from backgroundtasks.states import State
+from indexing import backends, documents
+from indexing.conditions import MAX_FIELDS
 from indexing.handlers.reindex import Reindex
 from tests.support import factories
 from tests.support.answers import body, message
@@ -240,6 +242,24 @@ def test_a_value_that_does_not_fit_is_refused_and_changes_nothing(
     assert not Incident.objects.exists()
 
 
+def test_a_choice_is_named_by_its_text_its_id_or_both(caller: Caller, project: Project) -> None:
+    row = field(project, FieldKind.CHOICE, name="Platform", choices=SYSTEMS)
+    identity = str(uuid.uuid5(row.pk, "Linux"))
+    shown = {"Id": identity, "Text": "Linux"}
+    nobody = str(uuid.UUID(int=0))
+
+    for sent in (
+        "Linux",
+        identity,
+        identity.upper(),
+        shown,
+        {"Id": identity},
+        {"Text": "Linux"},
+        *({"Id": none, "Text": "Linux"} for none in (None, "", nobody)),
+    ):
+        assert body(made(caller, project, {"Platform": sent}))["FieldValues"]["Platform"] == shown
+
+
 def test_a_map_of_another_type_is_400(caller: Caller, project: Project) -> None:
     for sent in ("x", [], 1):
         assert message(made(caller, project, sent), 400)
@@ -411,6 +431,57 @@ class TestSearch:
         field(ProjectFactory.create(account=account), FieldKind.NUMBER, name="Build")
         answer = caller.get(f"/api/search?{urlencode({'tql': 'Build = 7'})}")
         assert "there are fields Build of several kinds" in message(answer, 403)
+
+    def test_refuses_a_name_of_more_fields_than_are_read_for_one(
+        self, caller: Caller, account: Account
+    ) -> None:
+        projects = ProjectFactory.create_batch(MAX_FIELDS + 1, account=account)
+        fields = [field(each, name="Build") for each in projects]
+        query = f"/api/search?{urlencode({'tql': 'Build = 7 ORDER BY Build'})}"
+
+        text = message(caller.get(query), 403)
+        fields[0].delete()
+
+        assert f"there are more than {MAX_FIELDS} fields Build" in text
+        incident = body(made(caller, projects[-1], {"Build": "7"}))
+        assert found(caller, "Build = 7 ORDER BY Build") == [incident["Id"]]
+
+    def test_is_told_no_more_at_once_than_one_transaction_may_write(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        row = field(project, entity_type=FieldOf.SCRIPT_RUN)
+        ScriptRunFactory.create_batch(
+            4, assignment__script__project=project, field_values={row.pk.hex: "x" * 1_000}
+        )
+        monkeypatch.setattr(backends.current(), "CHARACTERS", 2_500)
+
+        batches = [*documents.index_batches(ScriptRun, account_id=project.account_id)]
+
+        assert batches == [2, 2]
+
+    def test_asks_no_fields_of_projects_that_are_hidden(
+        self, caller: Caller, project: Project, account: Account
+    ) -> None:
+        field(project, name="Build")
+        other = ProjectFactory.create(account=account)
+        field(other, FieldKind.NUMBER, name="Build")
+        incident = body(made(caller, project, {"Build": "7"}))
+
+        run = factories.run(State.RUNNING, owner=caller.actor)
+        visibility.hide(Project.objects.filter(pk=other.pk), run.pk)
+
+        assert found(caller, "Build = 7") == [incident["Id"]]
+
+    @pytest.mark.parametrize("number", [20240305123456789, 0.1 + 0.2, 2.5e-7, 7])
+    def test_finds_a_number_by_what_was_noted(
+        self, caller: Caller, project: Project, number: float
+    ) -> None:
+        field(project, FieldKind.NUMBER, name="Build")
+        incident = body(made(caller, project, {"Build": number}))
+
+        assert incident["FieldValues"] == {"Build": number}
+        assert found(caller, f"Build = {number}") == [incident["Id"]]
+        assert found(caller, f"Build > {number}") == []
 
     def test_knows_no_fields_of_other_accounts(self, caller: Caller, project: Project) -> None:
         CustomFieldFactory.create(name="Foreign")

@@ -319,6 +319,8 @@ class TestCustomFields:
         [
             ({"name": "Status"}, "Queries know a field of this name already."),
             ({"name": "taken"}, "There is a field of this name already."),
+            ({"name": "Order"}, "Queries mean something else by this word."),
+            ({"name": "relationships"}, "Queries mean something else by this word."),
             ({"name": "1st"}, "It begins with a letter"),
             ({"name": "a b"}, "It begins with a letter"),
             ({"choices": ""}, "A choice has some; other kinds have none."),
