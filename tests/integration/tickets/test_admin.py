@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
@@ -24,6 +25,7 @@ from tests.support.projects import (
     RunFactory,
     pick,
 )
+from tickets import removal
 from tickets.models import (
     AutomatedTest,
     AutomatedTestRun,
@@ -259,6 +261,30 @@ class TestWordsOfAProject:
         assert not incident.picks.exists()
         found = search.find(project.account_id, tql.parse("Components = Checkout"))
         assert not found.exists()
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("page", ["change", "delete"])
+    def test_hold_no_transaction_open_for_all_that_has_chosen_them(
+        self, desk: Client, project: Project, monkeypatch: pytest.MonkeyPatch, page: str
+    ) -> None:
+        word = PicklistItemFactory.create(project=project, name="Checkout")
+        for _ in range(3):
+            pick(IncidentFactory.create(project=project), word, "Component")
+        monkeypatch.setattr(removal, "BATCH", 2)
+        around: list[int] = []
+        index = documents.index
+
+        def look(model: Any, ids: Any) -> None:
+            around.append(len(connection.savepoint_ids))
+            index(model, ids)
+
+        monkeypatch.setattr(documents, "index", look)
+
+        sent = {**self.sent(project), "post": "yes"}
+        answer = desk.post(f"{ADMIN}/picklistitem/{word.pk}/{page}/", sent)
+
+        assert answer.status_code == 302
+        assert around == [0, 0]
 
     def test_that_are_there_or_elsewhere_are_refused(self, desk: Client, project: Project) -> None:
         PicklistItemFactory.create(project=project, name="BASKET")
