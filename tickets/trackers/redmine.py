@@ -8,6 +8,7 @@ again. It shows people by their names, so that is what an assignee is called her
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -30,9 +31,11 @@ _KEY: Final = re.compile(r"(?:[^\W\d][^#/?&]{0,30}\s)?#?([1-9][0-9]{0,8})")
 _PATH: Final = re.compile(r"(?:/projects/[^/]+)?/issues/([1-9][0-9]{0,8})(?:\.json|/edit)?")
 _ID: Final = re.compile(r"[1-9][0-9]{0,8}")
 _IN_PROGRESS: Final = ("In Progress",)
-#: As Redmine's texts begin, to our names.
 #: Rows of an answer, at most.
 _PAGE: Final = 100
+#: Choices that a refusal names.
+_NAMED: Final = 50
+#: As Redmine's texts begin, to our names.
 _NAMES: Final = {"Subject": "summary", "Status": "status", "Assignee": "assignee"}
 #: What each thing needs, of the permissions that a role has.
 _PERMISSIONS: Final = {
@@ -272,21 +275,24 @@ class RedmineTracker(HttpTracker):
         if not name:
             return ""
         path = f"/projects{segments([self.connection.project])}/memberships.json"
-        members: list[dict[str, Any]] = []
-        while True:
-            page = {"limit": str(_PAGE), "offset": str(len(members))}
+        members: dict[Any, Any] = {}
+        for begin in itertools.count(0, _PAGE):
+            page = {"limit": str(_PAGE), "offset": str(begin)}
             rows = self._list(http, path, "memberships", page)
-            members += rows
-            if len(rows) < _PAGE:
+            before = len(members)
+            members.update((row["id"], row.get("user") or row.get("group")) for row in rows)
+            # A proxy that leaves the offset out answers with the first page for ever.
+            if len(rows) < _PAGE or len(members) == before:
                 break
-        people = [row.get("user") or row.get("group") for row in members]
-        return self._named("assignee", name, [one for one in people if one])
+        return self._named("assignee", name, [one for one in members.values() if one])
 
     def _named(self, field: str, name: str, choices: Sequence[Mapping[str, Any]]) -> int:
         for choice in choices:
             if str(choice["name"]).casefold() == name.strip().casefold():
                 return int(choice["id"])
-        known = ", ".join(dict.fromkeys(str(choice["name"]) for choice in choices))
+        names = list(dict.fromkeys(str(choice["name"]) for choice in choices))
+        more = [f"{len(names) - _NAMED:,} more"] if len(names) > _NAMED else []
+        known = ", ".join([*names[:_NAMED], *more])
         problem = {field: f"{errors.shown(name)} is not to be had; there is {known or 'none'}"}
         raise errors.ChangeRefused(self.name, "change it", problem)
 

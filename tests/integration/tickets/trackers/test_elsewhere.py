@@ -192,51 +192,75 @@ class TestRedmine:
             place.tracker(project="nowhere").look_up(place.made().key)
 
 
-def test_redmines_people_are_looked_for_on_all_pages() -> None:
-    people = [{"id": n, "user": {"id": n, "name": f"Person {n}"}} for n in range(1, 251)]
-    issue = {
-        "id": 7,
-        "project": {"id": 1, "name": "Shop"},
-        "tracker": {"id": 1, "name": "Bug"},
-        "status": {"id": 1, "name": "New"},
-        "priority": {"id": 1, "name": "Normal"},
-        "subject": "Refund",
-        "updated_on": "2026-01-01T00:00:00Z",
-        "assigned_to": {"id": 250, "name": "Person 250"},
+_ISSUE = {
+    "id": 7,
+    "project": {"id": 1, "name": "Shop"},
+    "tracker": {"id": 1, "name": "Bug"},
+    "status": {"id": 1, "name": "New"},
+    "priority": {"id": 1, "name": "Normal"},
+    "subject": "Refund",
+    "updated_on": "2026-01-01T00:00:00Z",
+    "assigned_to": {"id": 250, "name": "Person 250"},
+}
+
+
+def redmine_with(server: Hostile, memberships: Any) -> trackers.Tracker:
+    """Return a Redmine with one issue, whose members are as told."""
+    server.sins = {
+        "/issues/7.json": answer(200, json.dumps({"issue": _ISSUE})),
+        "/projects/shop.json": answer(200, json.dumps({"project": {"id": 1}})),
+        "/issue_statuses.json": answer(
+            200, json.dumps({"issue_statuses": [{"id": 1, "name": "New", "is_closed": False}]})
+        ),
+        "/projects/shop/memberships.json": memberships,
     }
+    return trackers.connect(
+        Connection(
+            id=uuid4(),
+            kind="redmine",
+            name="Redmine",
+            base_url=server.url,
+            secret="s" * 40,
+            project="shop",
+        )
+    )
+
+
+def people(number: int) -> list[dict[str, Any]]:
+    return [{"id": n, "user": {"id": n, "name": f"Person {n}"}} for n in range(1, number + 1)]
+
+
+def test_redmines_people_are_looked_for_on_all_pages() -> None:
+    members = people(250)
 
     def memberships(line: socket.socket, _: threading.Event) -> None:
         offset = int(re.findall(r"[?&]offset=(\d+)", server.requests[-1])[0])
-        line.sendall(answer(200, json.dumps({"memberships": people[offset : offset + 100]})))
+        page = json.dumps({"memberships": members[offset : offset + 100]})
+        line.sendall(answer(200, page, Connection="close"))  # as it will be
 
     with Hostile() as server:
-        server.sins = {
-            "/issues/7.json": answer(200, json.dumps({"issue": issue})),
-            "/projects/shop.json": answer(200, json.dumps({"project": {"id": 1}})),
-            "/issue_statuses.json": answer(
-                200, json.dumps({"issue_statuses": [{"id": 1, "name": "New", "is_closed": False}]})
-            ),
-            "/projects/shop/memberships.json": memberships,
-        }
-        tracker = trackers.connect(
-            Connection(
-                id=uuid4(),
-                kind="redmine",
-                name="Redmine",
-                base_url=server.url,
-                secret="s" * 40,
-                project="shop",
-            )
-        )
+        tracker = redmine_with(server, memberships)
         tracker.change("7", Change(assignee="Person 250"))
         [put] = [head for head in server.requests if head.startswith("PUT")]
         asked = [head.split()[1] for head in server.requests if "memberships" in head]
 
-        with pytest.raises(errors.ChangeRefused, match="is not to be had"):
+        with pytest.raises(errors.ChangeRefused, match="is not to be had") as refused:
             tracker.change("7", Change(assignee="Nobody of them"))
 
     assert put.startswith("PUT /issues/7.json")
     assert len(asked) == 3
+    assert str(refused.value).endswith("Person 50, 200 more.")
+
+
+def test_a_redmine_that_shows_the_same_people_on_each_page_is_asked_twice() -> None:
+    with Hostile() as server:
+        tracker = redmine_with(server, answer(200, json.dumps({"memberships": people(100)})))
+
+        with pytest.raises(errors.ChangeRefused, match="is not to be had"):
+            tracker.change("7", Change(assignee="Nobody of them"))
+        asked = [head for head in server.requests if "memberships" in head]
+
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize(
