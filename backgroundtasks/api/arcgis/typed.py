@@ -17,9 +17,11 @@ from backgroundtasks.api.arcgis.parameters import Given
 from backgroundtasks.api.errors import BadRequest
 from backgroundtasks.handlers import secrets
 
-#: A secret within JSON that somebody typed, whole or not.
+#: A secret within JSON that somebody typed, whole or not. The group is atomic: whoever sends
+#: `"secretsecretsecret…` without an end would have it tried from every one of them.
 _SECRET: Final = re.compile(
-    r'("[^"]*(?:passcode|password|secret)[^"]*"\s*:\s*)"(?P<value>(?:[^"\\]|\\.)*)"?', re.IGNORECASE
+    r'("(?>[^"]*?(?:passcode|password|secret))[^"]*"\s*:\s*)"(?P<value>(?:[^"\\]|\\.)*)"?',
+    re.IGNORECASE,
 )
 _SECRET_NAME: Final = re.compile("passcode|password|secret", re.IGNORECASE)
 #: Every form has them.

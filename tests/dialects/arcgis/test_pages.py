@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from typing import Any
 
 import pytest
@@ -548,6 +549,16 @@ class TestWhoseTokenHasExpired:
 
         assert answer.status_code == 403
         assert "default administrator" in read(answer).one("div", role="alert").text
+
+    def test_is_answered_at_once_whatever_somebody_unknown_has_typed(self) -> None:
+        """Looking for secrets took minutes: the square of how often a text says "secret"."""
+        typed = '"' + "secret" * 100_000
+
+        began = time.process_time()
+        answer = Client().post(CREATE, {"f": "html", "parameters": typed})
+
+        assert answer.status_code in {401, 403}
+        assert time.process_time() - began < 3
 
     @pytest.mark.parametrize("again", ["/admin/", "//evil.example/x", "/arcgis/admin/login", "x"])
     def test_is_led_nowhere_but_to_a_form_of_ours(self, browser: Browser, again: str) -> None:
