@@ -293,6 +293,8 @@ def _remove(run_id: UUID) -> None:
     run = AutomatedTestRun.objects.filter(pk=run_id)
     with transaction.atomic():
         hold(run)
+        # That an import attached while others went; the database would leave the files.
+        attachments.remove_batch(Attachment.objects.filter(run=run_id).values_list("pk", flat=True))
         run.delete()
 
 

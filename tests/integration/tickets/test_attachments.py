@@ -211,6 +211,37 @@ class TestRemoval:
         assert not Attachment.objects.exists()
         assert not files_in(file_store)
 
+    def test_of_an_import_takes_along_what_it_attached_at_that_very_moment(
+        self,
+        file_store: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    ) -> None:
+        """An attempt that lost its run goes on until it notices."""
+        _, _, run, node, _ = one_of_each()
+        account_id = run.account_id
+        hold = staging.hold
+
+        def attached_just_before(rows: Any) -> None:
+            identity = attachments.store(account_id, ContentFile(b"x"))
+            AttachmentFactory.create(
+                id=identity,
+                account_id=account_id,
+                project=run.assignment.automated_test.project,
+                incident=None,
+                run=run,
+                node_id=node.pk,
+            )
+            hold(rows)
+
+        monkeypatch.setattr(staging, "hold", attached_just_before)
+
+        with django_capture_on_commit_callbacks(execute=True):
+            assert staging.discard(run.pk)
+
+        assert not Attachment.objects.exists()
+        assert not files_in(file_store)
+
     def test_goes_in_batches(self, monkeypatch: pytest.MonkeyPatch, file_store: Path) -> None:
         monkeypatch.setattr(attachments, "BATCH", 2)
         incident = IncidentFactory.create()
