@@ -21,7 +21,11 @@ class ExternalTicket(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    account = models.ForeignKey("backgroundtasks.Account", on_delete=models.CASCADE)
+    account = models.ForeignKey(
+        "backgroundtasks.Account",
+        on_delete=models.CASCADE,
+        db_index=False,  # the second index below begins with it
+    )
     incident = models.ForeignKey(
         "tickets.Incident",
         on_delete=models.CASCADE,
@@ -43,12 +47,9 @@ class ExternalTicket(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="tickets",
-        db_index=False,
     )
     #: The incident's, likewise.
-    project = models.ForeignKey(
-        "tickets.Project", on_delete=models.CASCADE, related_name="+", db_index=False
-    )
+    project = models.ForeignKey("tickets.Project", on_delete=models.CASCADE, related_name="+")
     #: The background run that brought ticket and incident together.
     linked_by = models.UUIDField(null=True, blank=True, editable=False)
 
