@@ -15,7 +15,6 @@ from django.db import transaction
 
 from tickets import attachments, conf, file_names
 from tickets.models import Attachment, AutomatedTestRun
-from tickets.results import mentions
 from tickets.results.companions import Companion, Companions
 from tickets.results.exceptions import ArchiveRefused
 
@@ -57,7 +56,7 @@ class Evidence:
         if not self._companions.is_zip:
             return
         for node in nodes:
-            for path in mentions.of(node):
+            for path in node.mentions:
                 if len(self._named) < MOST:
                     self._named.append((node.position, path, report))
                 else:

@@ -1,5 +1,6 @@
 """Everything a node says beyond its name: collected while it is open, put together at its end."""
 
+from tickets.results.mentions import MOST, Output
 from tickets.results.text import NODE_LIMIT, BoundedText, cut, short, size
 
 #: Left for the marks of cut texts, in bytes.
@@ -16,13 +17,20 @@ class Details:
     def __init__(self) -> None:
         self.description = BoundedText()
         self.metadata: dict[str, str] = {}
-        self.outputs: dict[str, BoundedText] = {}
+        self.outputs: dict[str, Output] = {}
         self.parameters: dict[str, str] = {}
         self.room = NODE_LIMIT  #: for parameters, in bytes
 
     def add_parameter(self, name: str, value: str) -> None:
         """Keep a property, or what there is room for."""
         self.room = _keep(self.parameters, name, value, self.room, limit=NODE_LIMIT)
+
+    def mentions(self) -> tuple[str, ...]:
+        """Return the paths of files that the outputs name, each once, at most `MOST`."""
+        named: dict[str, None] = {}
+        for _, output in sorted(self.outputs.items(), reverse=True):  # system-out first
+            named.update(dict.fromkeys(output.named()))
+        return tuple(named)[:MOST]
 
 
 def assemble(

@@ -16,6 +16,7 @@ from tickets.results import encoding
 from tickets.results.details import Details, assemble
 from tickets.results.duration import later, moment, seconds
 from tickets.results.exceptions import ReportMalformed, ReportRefused
+from tickets.results.mentions import Output
 from tickets.results.node import Node, Status
 from tickets.results.text import NODE_LIMIT, BoundedText, short
 from tickets.results.totals import Totals
@@ -283,7 +284,7 @@ class JUnitReader:
         outputs = self._open[-1].detailed().outputs
         text = outputs.get(tag)
         if text is None:
-            text = outputs[tag] = BoundedText()
+            text = outputs[tag] = Output()
         self._start_text(text, None)
 
     def _start_property(self, attributes: dict[str, str]) -> None:
@@ -359,8 +360,11 @@ class JUnitReader:
             self._widen(started_at, finished_at)
         attributes.pop("name", None)
         description = metadata = parameters = None
+        mentions: tuple[str, ...] = ()
         if attributes or node.details is not None:
             description, metadata, parameters = assemble(attributes, node.details)
+        if node.details is not None:
+            mentions = node.details.mentions()
         self._nodes.append(
             Node(
                 node.position,
@@ -377,6 +381,7 @@ class JUnitReader:
                 metadata,
                 parameters,
                 node.has_children,
+                mentions,
             )
         )
 

@@ -37,3 +37,4 @@ class Node(NamedTuple):
     metadata: dict[str, str] | None  #: other attributes, system-out, system-err
     parameters: dict[str, str] | None  #: the properties
     has_children: bool
+    mentions: tuple[str, ...] = ()  #: paths of files that its output names, each once, in order

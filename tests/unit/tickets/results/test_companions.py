@@ -86,7 +86,7 @@ def named(output: str, element: str = "system-out") -> list[list[str]]:
         f"<{element}>{output}</{element}></testcase></testsuite>"
     )
     return [
-        mentions.of(node)
+        list(node.mentions)
         for nodes in JUnitReader().read([report.encode()])
         for node in nodes
         if node.is_case
@@ -110,3 +110,26 @@ class TestMentions:
         output = "\n".join(f"[[ATTACHMENT|{number // 2}]]" for number in range(1_000))
 
         assert named(output) == [[str(number) for number in range(mentions.MOST)]]
+
+    @pytest.mark.parametrize("size", [7, 1_000, 10_000_000])
+    def test_are_found_behind_all_that_is_kept_too(self, size: int) -> None:
+        printed = "0123456789 \u00e4\n" * 20_000
+        report = (
+            "<testsuite name='s'><testcase name='c'>"
+            f"<failure>{'trace ' * 20_000}</failure>"
+            f"<system-out>{printed}[[ATTACHMENT|first]]\n{printed}</system-out>"
+            f"<system-out>\n[[ATTACHMENT|last]]</system-out></testcase></testsuite>"
+        ).encode()
+        pieces = [report[start : start + size] for start in range(0, len(report), size)]
+
+        nodes = [node for found in JUnitReader().read(pieces) for node in found]
+
+        assert [node.mentions for node in nodes] == [("first", "last"), ()]
+
+    def test_a_line_without_an_end_is_no_file_and_costs_no_memory(self) -> None:
+        output = mentions.Output()
+        for _ in range(1_000):
+            output.add("[[ATTACHMENT|" + "x" * 100_000)
+
+        assert output.named() == []
+        assert len(output._line) < 10_000
