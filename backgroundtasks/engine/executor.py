@@ -27,7 +27,7 @@ from backgroundtasks.handlers.context import (
     Waiting,
     WorkerStopping,
 )
-from backgroundtasks.lifecycle import arrows, families
+from backgroundtasks.lifecycle import arrows, families, store
 from backgroundtasks.lifecycle.rows import ClaimedRun, Fence, Finish
 from backgroundtasks.models import AttemptOutcome, Membership, Schedule, TaskStatus
 from backgroundtasks.states import State
@@ -167,6 +167,10 @@ class Execution:
     def remember(self, memory: dict[str, Any]) -> None:
         """Store the run's memory."""
         self._persist(lambda: arrows.remember(self.fence, memory))
+
+    def commit_with_end(self) -> None:
+        """Let the transaction at hand reach the disk with the commit of the run's end, which waits for it."""
+        store().commit_lazily()
 
     def start_child(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import os
+import tempfile
 
 
 class Turn:
@@ -14,7 +14,7 @@ class Turn:
     """
 
     def __init__(self) -> None:
-        self._file = os.memfd_create("turn")
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the cluster
 
     def take(self) -> bool:
         """Take the turn unless another process has it; return whether this one has it now."""

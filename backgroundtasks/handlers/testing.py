@@ -201,6 +201,9 @@ class _Channel:
             return Paused
         return None
 
+    def commit_with_end(self) -> None:
+        """Do nothing: there is no end to wait for."""
+
     def start_child(
         self,
         task_type: str,

@@ -218,6 +218,15 @@ def lock(key: str) -> None:
     _execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
 
 
+def commit_lazily() -> None:
+    """
+    Let the current transaction's commit not wait for the disk.
+
+    The log is written in order: a later commit that waits brings this one to the disk, too.
+    """
+    _execute("SELECT set_config('synchronous_commit', 'off', true)", ())
+
+
 def wake() -> None:
     """Tell the workers that there may be work; with the commit of the current transaction."""
     _execute(_NOTIFY, ())

@@ -182,6 +182,10 @@ def _with_marks(sql: str) -> str:
     return FORMAT_QMARK_REGEX.sub("?", sql).replace("%%", "%")
 
 
+def commit_lazily() -> None:
+    """Do nothing: with `synchronous=NORMAL` only checkpoints wait for the disk."""
+
+
 def wake() -> None:
     """Do nothing: brokers watch for commits."""
 

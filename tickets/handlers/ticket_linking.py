@@ -179,7 +179,10 @@ class LinkTicket(TicketHandler):
         parameters: dict[str, Any],
     ) -> tuple[ExternalTicket, Backlink | None]:
         """Make the incident and its link together: whoever sees one sees the other."""
+        here = asking.is_here(found.link)
         with transaction.atomic():
+            if here:
+                context.commit_with_end()
             row = linking.bring_together(found, task_id=context.task_id, user_id=context.user_id)
             context.progress(2, 3, LINKING)
             link, created = place.link(row.incident_id, row.account_id, linked_by=context.task_id)
@@ -188,7 +191,7 @@ class LinkTicket(TicketHandler):
             back = self._wish(context, row, place, parameters)
             if back is None:
                 return row, None
-            if asking.is_here(found.link):
+            if here:
                 # No other program is asked, so that is one transaction with the rest.
                 with suppress(trackers.errors.Temporary):
                     backlinks.ask(back, row)

@@ -105,6 +105,8 @@ class _Engine:
 
     def stopping(self, *, safe: bool) -> None: ...
 
+    def commit_with_end(self) -> None: ...
+
     def __init__(self, row: uuid.UUID) -> None:
         self.row = row
 

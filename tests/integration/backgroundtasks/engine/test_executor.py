@@ -689,3 +689,33 @@ def test_a_handler_that_writes_without_end_leaves_others_their_turn(
 
     assert _do(drainer, "Played").state == State.SUCCEEDED
     assert gaps == [0.11, 0.11, 0.11]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's commits do not wait")
+def test_a_transaction_that_comes_to_the_disk_with_the_end_does_not_wait_for_it_by_itself(
+    make_handler: Any, drainer: Drainer
+) -> None:
+    seen: list[str] = []
+
+    def waits() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            return str(cursor.fetchone()[0])
+
+    def perform(context: Any, _: Any) -> None:
+        with transaction.atomic():
+            context.commit_with_end()
+            seen.append(waits())
+        seen.append(waits())
+
+    make_handler(perform)
+    with connection.cursor() as cursor:
+        # The tests' own sessions do not wait.
+        cursor.execute("SET synchronous_commit TO on")
+    try:
+        run = _do(drainer, "Played")
+    finally:
+        connection.close()
+
+    assert seen == ["off", "on"]
+    assert run.state == State.SUCCEEDED
