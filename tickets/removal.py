@@ -27,6 +27,7 @@ from tickets.models import (
     ExternalSystem,
     Incident,
     IncidentPick,
+    PicklistItem,
     Project,
     ResultNode,
     ScriptAssignment,
@@ -73,6 +74,11 @@ def _remove_batch(model: Any, ids: list[Any]) -> int:
             if relation.related_model is Attachment:
                 # That came while others went; the database would take the rows and leave the files.
                 attachments.remove_batch(_at(relation, ids).values_list("pk", flat=True))
+            elif relation.related_model is IncidentPick and model is PicklistItem:
+                # Likewise; the database knows nothing of what search finds.
+                finish(remove(_at(relation, ids)))
+        for relation in _naming(model):
+            finish(_loosen(relation, ids))
         # An assignment's status is that of its last run.
         assigned = set(rows.values_list("assignment_id", flat=True)) if model is ScriptRun else ()
         # An incident is found by what it has picked.

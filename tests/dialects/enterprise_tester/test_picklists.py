@@ -7,11 +7,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
 
 from backgroundtasks.handlers.testing import perform
 from backgroundtasks.models import Account
 from backgroundtasks.states import State
-from indexing import documents
+from indexing import documents, search, tql
 from indexing.handlers.reindex import Reindex
 from tests.support import factories
 from tests.support.answers import body, message
@@ -24,8 +27,16 @@ from tests.support.projects import (
     pick,
     send,
 )
-from tickets import visibility
-from tickets.models import AgileRun, Incident, IncidentPick, Picklist, PicklistItem, Project
+from tickets import incidents, picklists, staging, visibility
+from tickets.models import (
+    AgileRun,
+    Incident,
+    IncidentPick,
+    PickedAs,
+    Picklist,
+    PicklistItem,
+    Project,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -155,6 +166,41 @@ class TestPicklist:
         assert found(caller, "Components = Basket") == [str(incident.pk)]
         assert found(caller, "Components = Checkout") == []
         assert set(found(caller, "Priority = Top")) == {str(incident.pk), str(run.pk)}
+
+    def test_a_word_that_is_sent_back_as_it_is_costs_no_indexing(
+        self, caller: Caller, project: Project, component: PicklistItem
+    ) -> None:
+        pick(IncidentFactory.create(project=project), component, "Component")
+        path = f"/api/project/{project.pk}/picklist/Component/{component.pk}"
+        shown = body(caller.get(path))
+
+        with CaptureQueriesContext(connection) as queries:
+            moved = send(caller, "PUT", path, {**shown, "SortOrder": 77})
+
+        assert body(moved) == {**shown, "SortOrder": 77, "OrderNumber": 77}
+        assert not [one for one in queries if "indexing_document" in one["sql"]]
+
+    def test_what_chooses_a_word_while_it_is_removed_is_not_found_by_it(
+        self, project: Project, component: PicklistItem, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        top = PicklistItemFactory.create(project=project, picklist="Priority", name="Top")
+        incident = IncidentFactory.create(project=project)
+        hold = staging.hold
+
+        def overtaken(rows: QuerySet[Any]) -> None:
+            if rows.model is PicklistItem and rows.filter(pk=top.pk).exists():
+                incidents.change(incident.pk, None, {"priority_id": top.pk})
+            if rows.model is PicklistItem and rows.filter(pk=component.pk).exists():
+                incidents.change(incident.pk, None, {}, {PickedAs.COMPONENT: [component.pk]})
+            hold(rows)
+
+        monkeypatch.setattr(staging, "hold", overtaken)
+
+        for word, query in ((top, "Priority = Top"), (component, "Components = Checkout")):
+            picklists.remove(word)
+            assert not search.find(project.account_id, tql.parse(query)).exists()
+
+        assert Incident.objects.get().version_number == 2
 
     def test_a_removed_word_is_chosen_by_nobody_any_more(
         self, caller: Caller, project: Project, component: PicklistItem

@@ -85,7 +85,10 @@ class ProjectPicklistItem(_OfProject):
         given = self.read(PicklistItemChange)
         columns = {"Text": "name", "SortOrder": "order_number"}
         values = {
-            column: given[name] for name, column in columns.items() if given.get(name) is not None
+            column: given[name]
+            for name, column in columns.items()
+            # Clients send back what they were shown, and thousands of incidents may have its name.
+            if given.get(name) not in {None, getattr(row, column)}
         }
         row.name = values.get("name", row.name)
         try:
