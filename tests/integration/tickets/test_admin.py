@@ -12,6 +12,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks.handlers import Actor
+from backgroundtasks.states import State
 from indexing import documents, search, tql
 from tests.support import factories
 from tests.support.http import Caller
@@ -25,7 +26,7 @@ from tests.support.projects import (
     RunFactory,
     pick,
 )
-from tickets import removal
+from tickets import removal, visibility
 from tickets.models import (
     AutomatedTest,
     AutomatedTestRun,
@@ -382,3 +383,37 @@ class TestCustomFields:
         assert desk.get(f"{ADMIN}/customfield/{foreign.pk}/change/").status_code == 302
         desk.post(f"{ADMIN}/customfield/{foreign.pk}/delete/", {"post": "yes"})
         assert CustomField.objects.get() == foreign
+
+
+class TestNamesOfProjects:
+    @pytest.fixture
+    def outgoing(self) -> Project:
+        project = ProjectFactory.create(name="Billing")
+        removing = factories.run(State.RUNNING, owner=factories.actor("admin", project.account))
+        visibility.hide(Project.objects.filter(pk=project.pk), removing.pk)
+        return project
+
+    def renamed(self, root: Client, project: Project, name: str) -> str:
+        page = f"{ADMIN}/project/{project.pk}/change/"
+        shown = root.get(page).context["adminform"].form.initial
+        sent = {key: value for key, value in shown.items() if value is not None}
+        return root.post(page, {**sent, "name": name}, follow=True).content.decode()
+
+    def test_are_free_when_theirs_is_being_removed(self, root: Client, outgoing: Project) -> None:
+        project = ProjectFactory.create(account=outgoing.account)
+
+        assert "was changed successfully" in self.renamed(root, project, "BILLING")
+
+        project.refresh_from_db()
+        outgoing.refresh_from_db()
+        assert project.name == "BILLING"
+        assert outgoing.name == f"Billing (being deleted, {outgoing.pk.hex[:8]})"
+
+    def test_stay_with_what_has_them(self, root: Client) -> None:
+        taken = ProjectFactory.create(name="Billing")
+        project = ProjectFactory.create(account=taken.account)
+
+        assert "A project of this name exists already." in self.renamed(root, project, "billing")
+
+        taken.refresh_from_db()
+        assert taken.name == "Billing"
