@@ -24,7 +24,9 @@ from tickets.models import (
     Attachment,
     AutomatedTestRun,
     BuiltinProject,
+    CustomField,
     ExternalSystem,
+    FieldOf,
     Incident,
     IncidentPick,
     PicklistItem,
@@ -135,6 +137,11 @@ def remove_rest(account_id: UUID, before: datetime) -> Iterator[int]:
     TicketWriter.objects.filter(system__in=ids).delete()
     if not Project.objects.filter(account_id=account_id).exists():
         yield from remove(BuiltinProject.objects.filter(account_id=account_id))
+        # Those of all projects; a system that stays may have values in them.
+        fields = CustomField.objects.filter(account_id=account_id, created_at__lt=before)
+        if ExternalSystem.objects.filter(account_id=account_id).exists():
+            fields = fields.exclude(entity_type=FieldOf.EXTERNAL_SYSTEM)
+        yield from remove(fields)
 
 
 def count(rows: QuerySet[Any]) -> int:

@@ -12,6 +12,7 @@ import pytest
 from django.core.files.base import ContentFile
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from backgroundtasks import clock
 from backgroundtasks.handlers.testing import perform
 from backgroundtasks.states import State
 from indexing import documents
@@ -49,8 +50,10 @@ from tickets.models import (
     AutomatedTestRun,
     Backlink,
     BuiltinProject,
+    CustomField,
     ExecutionPackage,
     ExternalSystem,
+    FieldOf,
     IncidentComment,
     PicklistItem,
     Project,
@@ -231,12 +234,15 @@ class TestDeleteOrganisation:
     ) -> None:
         other = filled()
         uploads.save(uploads.new_name(other.account_id), ContentFile(b"x"))
+        theirs = CustomFieldFactory.create(project=None, account=other.account)
         kept = set(files_in(file_store))
         before = rows_of_projects()
         account = AccountFactory.create()
         for _ in range(2):
             filled(ProjectFactory.create(account=account))
         BuiltinProject.objects.create(account=account, key="TST")
+        for entity_type in FieldOf:
+            CustomFieldFactory.create(project=None, account=account, entity_type=entity_type)
         for kind in (uploads.RESULTS, uploads.SELECTIONS, uploads.EXPORTS):
             uploads.save(uploads.new_name(account.pk, kind), ContentFile(b"x"))
 
@@ -250,6 +256,24 @@ class TestDeleteOrganisation:
         assert set(files_in(file_store)) == kept
         assert ExternalSystem.objects.get().account == other.account
         assert not BuiltinProject.objects.exists()
+        assert CustomField.objects.filter(project=None).get() == theirs
+
+    def test_keeps_the_fields_that_what_was_made_meanwhile_may_have(self) -> None:
+        account = AccountFactory.create()
+        fields = [
+            CustomFieldFactory.create(project=None, account=account, entity_type=entity_type)
+            for entity_type in (FieldOf.INCIDENT, FieldOf.EXTERNAL_SYSTEM)
+        ]
+        before = clock.now()
+        ExternalSystemFactory.create(account=account)
+        project = ProjectFactory.create(account=account)
+
+        removal.finish(removal.remove_rest(account.pk, before))
+        assert CustomField.objects.count() == 2
+        project.delete()
+        removal.finish(removal.remove_rest(account.pk, before))
+
+        assert CustomField.objects.get() == fields[1]
 
     def test_goes_on_where_it_was_stopped_and_keeps_what_was_made_meanwhile(
         self,
