@@ -12,7 +12,7 @@ that does not answer ends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -183,7 +183,6 @@ class Synchronization:
             wanted = self._take(row, ticket)
             if wanted is None:
                 return
-            merged, version, assigned_to_id = wanted
             if not ticket.version and not last:
                 # A list names no version, and without one we would write over what came since.
                 ticket = self._tracker.read(ticket.id)
@@ -191,24 +190,15 @@ class Synchronization:
                     self._bring_into_step(row, ticket)
                     return
             try:
-                after, problems = self._write(ticket, merged.push)
+                after, problems = self._write(ticket, wanted[0].push)
             except trackers.errors.ChangeConflict:
                 if last:
                     raise
                 # Somebody was faster: what they changed is merged, too.
                 self._bring_into_step(row, self._tracker.read(ticket.id), last=True)
                 return
-            with transaction.atomic():
-                if not _held(row):
-                    return
-                before = row.incident_version
-                _agree(row, after, version)
-                if not problems:
-                    row.assigned_to_id = assigned_to_id
-                else:
-                    # It is tried again next time, or when somebody changes the incident.
-                    row.problem, row.incident_version = " ".join(problems), before
-                _store(row)
+            if not _note(row, after, wanted, problems):
+                return
             if problems:
                 self._fail(row, row.problem)
             if after is not ticket:
@@ -411,6 +401,36 @@ def _kept(row: ExternalTicket) -> tuple[Any, ...]:
 def _store(row: ExternalTicket) -> None:
     """Store what a synchronisation keeps, and nothing else: the link may be going at this moment."""
     row.save(update_fields=[*_KEPT, "ticket_id", "synchronized_at"])
+
+
+def _note(
+    row: ExternalTicket,
+    ticket: trackers.Ticket,
+    wanted: tuple[Merged, int, int | None],
+    problems: Sequence[str],
+) -> bool:
+    """Store what was written to a ticket, and what was refused; return whether both are still there."""
+    merged, version, assigned_to_id = wanted
+    with transaction.atomic():
+        if not _held(row):
+            return False
+        before = row.incident_version
+        _agree(row, ticket, version)
+        if _has_assignee(ticket, merged.push, problems):
+            row.assigned_to_id = assigned_to_id
+        if problems:
+            # It is tried again next time, or when somebody changes the incident.
+            row.problem, row.incident_version = " ".join(problems), before
+        _store(row)
+    return True
+
+
+def _has_assignee(
+    ticket: trackers.Ticket, change: trackers.Change, problems: Sequence[str]
+) -> bool:
+    """Return whether a ticket got the assignee of a change, also if other fields were refused."""
+    wanted = change.assignee
+    return not problems or (wanted is not None and ticket.assignee.casefold() == wanted.casefold())
 
 
 def _told(row: ExternalTicket, conflicts: list[Conflict]) -> str:

@@ -201,6 +201,21 @@ class TestPull:
 
         assert ticket_of(row) == ("Refund is not rounded", "Done", "stranger")
 
+    def test_an_assignee_whom_the_tracker_took_is_agreed_on_although_another_field_was_refused(
+        self, bench: Bench
+    ) -> None:
+        row = linked(bench)
+        here(bench, row, assigned_to_id=bench.actor.user.pk, status="Waiting for Godot")
+        assert synchronize(bench).state == State.WARNED
+        assert ticket_of(row)[2] == bench.actor.user.get_username()
+        there(bench, row, assignee="stranger")
+
+        synchronize(bench)
+
+        # Only the tracker changed it since: nothing of ours was given up.
+        assert not IncidentComment.objects.exists()
+        assert shown(row)[2] is None
+
     @pytest.mark.parametrize("side", [there, here], ids=["pulled", "pushed"])
     def test_gives_no_ticket_a_link_again_that_is_just_being_removed(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch, side: Any
