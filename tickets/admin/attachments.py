@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
 
 from tickets import contents
-from tickets.admin.pages import ReadOnlyPages
+from tickets.admin.pages import JoiningPaginator, ReadOnlyPages
 from tickets.models import Attachment
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _MOST: int = 100
 class AttachmentAdmin(ReadOnlyPages):
     """The newest first; search by name or id."""
 
+    paginator = JoiningPaginator
     list_display = ("name", "download", "belongs_to", "project", "created_by", "created_at")
     list_select_related = (
         *("project", "created_by", "incident"),

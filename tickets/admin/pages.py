@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db import connection, transaction
 from django.utils.functional import cached_property
 
@@ -34,6 +34,18 @@ class BoundedPaginator(Paginator):
         """Return how many rows there are, at most `limit`."""
         rows: Any = self.object_list
         return int(rows.order_by()[: self.limit].count())
+
+
+class JoiningPaginator(BoundedPaginator):
+    """Chooses the rows of a page before anything is joined with them: the database would join all."""
+
+    def page(self, number: Any) -> Page:
+        """Return a page, whose rows are named by their keys."""
+        page = super().page(number)
+        chosen: Any = page.object_list
+        rows: Any = self.object_list
+        page.object_list = rows.filter(pk__in=list(chosen.values_list("pk", flat=True)))
+        return page
 
 
 class RowForm(forms.ModelForm):

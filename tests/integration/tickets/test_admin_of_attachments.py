@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from backgroundtasks.handlers import Actor
@@ -77,6 +79,21 @@ def test_the_list_says_what_each_belongs_to(
         f"Run of {test}",
     ):
         assert text in page
+
+
+@pytest.mark.parametrize("query", ["", "?q=screen", "?p=2"])
+def test_the_list_joins_nothing_but_the_rows_of_its_page(root: Client, query: str) -> None:
+    """There may be a hundred million nodes, and as many attachments as people like."""
+    incident = IncidentFactory.create()
+    AttachmentFactory.create_batch(60, incident=incident)
+
+    with CaptureQueriesContext(connection) as asked:
+        page = root.get(f"{ADMIN}/attachment/{query}")
+
+    assert len(page.context["cl"].result_list) == (10 if query == "?p=2" else 50)
+    joining = [one["sql"] for one in asked if "tickets_resultnode" in one["sql"]]
+    assert joining
+    assert all('"tickets_attachment"."id" IN (' in sql for sql in joining)
 
 
 @pytest.mark.parametrize("owner", ["incident", "node", "run"])
