@@ -45,6 +45,8 @@ MAX_MOMENTS = 100
 #: Fields of one name that an account has made for itself: of each a value is read, and SQLite
 #: takes the first of 127 at most.
 MAX_FIELDS = 100
+#: Characters of a text that is looked for within others; SQLite takes 50,000 bytes, with escapes.
+MAX_PATTERN = 4_000
 
 _RELATED = "RelatedTo"
 #: Between the names of packages; `/api/systeminfo` tells it to clients.
@@ -387,8 +389,11 @@ def _present(field: Known, *lookups: Lookup[Any]) -> Q:
 
 
 def _word(value: tql.Value) -> str:
-    """Return a text as it is compared; what stands between several texts is in none of them."""
-    return fold(value.text).replace(BETWEEN_TEXTS, " ")
+    """Return a text as others hold it; what stands between several texts is in none of them."""
+    text = fold(value.text).replace(BETWEEN_TEXTS, " ")
+    if len(text) > MAX_PATTERN:
+        raise QueryInvalid(f"it has more than {MAX_PATTERN:,} characters.", value.at)
+    return text
 
 
 def _as_number(field: Known) -> Cast:

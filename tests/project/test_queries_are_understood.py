@@ -96,6 +96,7 @@ def test_the_page_has_the_limits() -> None:
         parser.MAX_VALUES,
         conditions.MAX_MOMENTS,
         conditions.MAX_FIELDS,
+        conditions.MAX_PATTERN,
         conditions.MAX_WORDS,
         conditions.MAX_REFERRED,
         search.MAX_GROUPS,

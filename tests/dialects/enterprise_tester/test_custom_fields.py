@@ -459,6 +459,20 @@ class TestSearch:
 
         assert batches == [2, 2]
 
+    @pytest.mark.parametrize("character", ["x", "%", "é", "\U0001f600"])
+    def test_looks_for_the_longest_text_that_a_value_may_have_and_for_no_longer_one(
+        self, caller: Caller, project: Project, character: str
+    ) -> None:
+        field(project, name="Build")
+        longest = character * custom_fields.LONGEST
+        incident = body(made(caller, project, {"Build": longest}))
+
+        def asked(text: str) -> Any:
+            return caller.post("/api/search", {"tql": f"Build ~ '{text}'"})
+
+        assert [one["Id"] for one in body(asked(longest))["Items"]] == [incident["Id"]]
+        assert "it has more than 4,000 characters" in message(asked(longest * 12), 403)
+
     def test_asks_no_fields_of_projects_that_are_hidden(
         self, caller: Caller, project: Project, account: Account
     ) -> None:
