@@ -247,14 +247,18 @@ def remove_leftovers() -> Iterator[int]:
 
     Yields:
         How many went, after each folder.
+
+    Raises:
+        OSError: the store is away, or some could not be removed: when all others are.
     """
+    problems: list[OSError] = []
     oldest = clock.now() - conf.ABANDONED_AFTER
     for owner in uploads.folders_in(uploads.ATTACHMENTS):
         for folder in uploads.folders_in(owner):
             old = [name for names in _without_rows(folder) for name in uploads.older(names, oldest)]
-            for name in old:
-                uploads.delete(name)
-            yield len(old)
+            yield uploads.delete_leftovers(old, problems)
+    if problems:
+        raise problems[0]
 
 
 def _without_rows(folder: str) -> Iterator[list[str]]:

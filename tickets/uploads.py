@@ -12,6 +12,7 @@ Contents of attachments go with their rows: see `tickets.attachments`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import uuid
 from typing import IO, TYPE_CHECKING, Final, cast
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from django.core.files import File
     from django.core.files.storage import Storage
+
+logger = logging.getLogger(__name__)
 
 RESULTS: Final = "results"
 SELECTIONS: Final = "selections"
@@ -84,24 +87,58 @@ def delete(name: str) -> None:
         store().delete(name)
 
 
+def delete_leftovers(names: Iterable[str], problems: list[OSError]) -> int:
+    """Remove files; one that cannot be removed is noted, and keeps no other. Return how many went."""
+    removed = 0
+    for name in names:
+        try:
+            delete(name)
+            removed += 1
+        except OSError as error:
+            logger.warning("upload.left_behind name=%s error=%s", name, error)
+            problems.append(error)
+    return removed
+
+
 def sweep(account_id: UUID) -> int:
-    """Remove the account's files that nobody will come back for; return how many."""
+    """
+    Remove the account's files that nobody will come back for; return how many.
+
+    What cannot be removed fails no import or action: it is the installation's cleaner that says so.
+    """
     return sum(
-        _remove_older(folder(account_id, kind), clock.now() - age) for kind, age in _ages().items()
+        _remove_older(folder(account_id, kind), clock.now() - age, [])
+        for kind, age in _ages().items()
     )
 
 
 def remove_leftovers() -> Iterator[int]:
-    """Remove such files of all accounts, also of those that are gone; yield how many, by folder."""
+    """
+    Remove such files of all accounts, also of those that are gone; yield how many, by folder.
+
+    Raises:
+        OSError: the store is away, or some could not be removed: when all others are.
+    """
+    problems: list[OSError] = []
     for kind, age in _ages().items():
         for owner in folders_in(kind):
-            yield _remove_older(owner, clock.now() - age)
+            yield _remove_older(owner, clock.now() - age, problems)
+    if problems:
+        raise problems[0]
 
 
 def remove_all(account_id: UUID, before: datetime) -> None:
-    """Remove every file that the account had at a moment."""
+    """
+    Remove every file that the account had at a moment.
+
+    Raises:
+        OSError: the store is away, or some could not be removed: when all others are.
+    """
+    problems: list[OSError] = []
     for kind in (RESULTS, SELECTIONS, EXPORTS):
-        _remove_older(folder(account_id, kind), before, needed=False)
+        _remove_older(folder(account_id, kind), before, problems, needed=False)
+    if problems:
+        raise problems[0]
 
 
 def folder(account_id: UUID, kind: str) -> str:
@@ -139,22 +176,23 @@ def _ages() -> dict[str, timedelta]:
     }
 
 
-def _remove_older(where: str, oldest: datetime, *, needed: bool = True) -> int:
+def _remove_older(
+    where: str, oldest: datetime, problems: list[OSError], *, needed: bool = True
+) -> int:
     """
     Remove a folder's files that are older.
 
     Args:
         where: The folder.
         oldest: What is older goes.
+        problems: Gets those of what could not be removed.
         needed: Keep what a schedule needs.
     """
     old = older(files_in(where), oldest)
     if needed and old and where.startswith(f"{SELECTIONS}/"):
         kept = queries.scheduled_values(*_SELECTED)
         old = [name for name in old if name not in kept]
-    for name in old:
-        delete(name)
-    return len(old)
+    return delete_leftovers(old, problems)
 
 
 def _is_older(name: str, oldest: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -365,6 +366,34 @@ class TestCleaning:
 
         assert cleaned() == {"runs": 0, "files": 0, "attachments": 4}
         assert [path.name for path in files_in(file_store)] == [made.pk.hex]
+
+    def test_goes_on_behind_a_file_that_cannot_be_removed_and_says_so(
+        self, file_store: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """After a restore as root, for one."""
+        account = AccountFactory.create()
+        stuck = attachments.store(account.pk, ContentFile(b"x"))
+        for _ in range(5):
+            attachments.store(account.pk, ContentFile(b"x"))
+        uploads.save(stray := uploads.new_name(account.pk), ContentFile(b"x"))
+        uploads.save(export := uploads.new_name(account.pk, uploads.EXPORTS), ContentFile(b"x"))
+        for path in files_in(file_store):
+            aged(path, conf.ABANDONED_AFTER + timedelta(minutes=1))
+        delete = uploads.delete
+
+        def denied(name: str) -> None:
+            if name in {attachments.name_of(account.pk, stuck), stray}:
+                raise PermissionError(errno.EACCES, "Permission denied")
+            delete(name)
+
+        monkeypatch.setattr(uploads, "delete", denied)
+
+        assert uploads.sweep(account.pk) == 1
+        assert not uploads.exists(export)
+        run = perform(CleanGPJobs, {})
+        assert run.state == State.WARNED
+        assert run.result["attachments"] == 5
+        assert len(files_in(file_store)) == 2
 
     def test_an_installation_without_any_is_fine(self) -> None:
         assert cleaned() == {"runs": 0, "files": 0, "attachments": 0}
