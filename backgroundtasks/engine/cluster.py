@@ -165,15 +165,19 @@ class Cluster:
         Sentinel.queues = queues
         self._stock = stock.Cluster(WorkBroker(queues))
 
-    def start(self) -> None:
-        """Fork the sentinel and wait until its workers are there."""
+    def start(self) -> bool:
+        """Fork the sentinel and wait until its workers are there; return whether it lived so long."""
         for alias in connections:
             # With 0, Django's default, every wake-up of a worker would connect anew.
             connections.settings[alias]["CONN_MAX_AGE"] = None
             # A claim comes before every handler, and mends a broken connection.
             connections.settings[alias]["CONN_HEALTH_CHECKS"] = False
         connections.close_all()
-        self._stock.start()
+        try:
+            self._stock.start()
+        except RuntimeError:
+            return False  # django-q2 has logged how it ended
+        return True
 
     @property
     def is_alive(self) -> bool:

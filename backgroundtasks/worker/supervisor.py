@@ -48,7 +48,8 @@ class Supervisor:
         # garbage collectors.
         gc.collect()
         gc.freeze()
-        cluster.start()
+        if not cluster.start():
+            return self._lost()
         logger.info("workers.started workers=%s queues=%s", self._workers, ",".join(self._queues))
         keeper = Keeper()
         while not self._asked.is_set() and cluster.is_alive and not closed.is_closed():
@@ -58,9 +59,13 @@ class Supervisor:
                 "workers.closed; the command ends, started again it waits until it opens"
             )
         elif not self._asked.is_set():
-            logger.critical("workers.sentinel_died; the command ends, start it again")
-            return 1
+            return self._lost()
         return self._stop(cluster)
+
+    @staticmethod
+    def _lost() -> int:
+        logger.critical("workers.sentinel_died; the command ends, start it again")
+        return 1
 
     def _wait_until_open(self) -> None:
         """Wait, without the database, while the installation is closed for maintenance."""
