@@ -118,7 +118,7 @@ class TestCreate:
             "Self": f"{HOST}/api/incident/{row.pk}",
             "Links": [
                 {"Href": f"{HOST}/api/incident/{row.pk}/{rel.lower()}", "Rel": rel}
-                for rel in ("Comments", "Attachments", "Relationships", "AllRelationships")
+                for rel in ("Relationships", "AllRelationships", "Comments", "Attachments")
             ],
         }
 

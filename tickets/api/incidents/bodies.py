@@ -87,9 +87,10 @@ def incident(request: HttpRequest, row: Incident, **expanded: Any) -> dict[str, 
         **representations.tail(INCIDENT_EXPANDS, expanded),
         "Self": kit.by_id(request, "incident", row.pk),
         "Links": [
+            # First, as with the vendor.
+            *representations.relationships(request, "incident", row.pk),
             representations.rel("Comments", kit.by_id(request, "incident-comments", row.pk)),
             representations.rel("Attachments", kit.by_id(request, "incident-attachments", row.pk)),
-            *representations.relationships(request, "incident", row.pk),
         ],
     }
 
