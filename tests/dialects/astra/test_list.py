@@ -24,11 +24,6 @@ UNKNOWN = "5d0c9a86-1f0e-4d1e-9f0b-0c3c7a0e6f11"
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 def with_task(caller: Caller, state: State = State.QUEUED, **task: Any) -> TaskStatus:
     """Return a run whose task has these values."""
     stored = factories.TaskFactory.create(

@@ -12,22 +12,10 @@ from django.test import Client
 
 from backgroundtasks.api.astra import listing, views
 from tests.support import factories
-from tests.support.astra import SHORTCUT, path_of, problem, tasks_path, valid
+from tests.support.astra import path_of, problem, tasks_path, valid
 from tests.support.http import Caller, basic
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(params=["shortcut", "view"])
-def through(request: pytest.FixtureRequest, settings: Any) -> str:
-    if request.param == "view":
-        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != SHORTCUT]
-    return request.param
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
 
 
 def gone(*_: Any, **__: Any) -> None:

@@ -26,19 +26,6 @@ STARTED_AT = datetime(2026, 3, 4, 8, 15, 31, 990123, tzinfo=UTC)
 FINISHED_AT = datetime(2026, 3, 4, 8, 16, 2, tzinfo=UTC)
 
 
-@pytest.fixture(params=["shortcut", "view"])
-def through(request: pytest.FixtureRequest, settings: Any) -> str:
-    """Every promise holds on both ways to the answer."""
-    if request.param == "view":
-        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != SHORTCUT]
-    return request.param
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 def made(caller: Caller, state: State, *, task: dict[str, Any] | None = None, **run: Any) -> Any:
     """Return a run whose task has these values."""
     values = {"task_type": "Work", **(task or {})}

@@ -14,7 +14,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from backgroundtasks.models import Account
 from backgroundtasks.states import State
 from tests.support import factories
 from tests.support.answers import body, message
@@ -24,7 +23,6 @@ from tests.support.projects import (
     AttachmentFactory,
     IncidentFactory,
     NodeFactory,
-    ProjectFactory,
     RunFactory,
     StepResultFactory,
     send,
@@ -43,21 +41,6 @@ HOST = "http://testserver"
 NOBODY = uuid.UUID(int=7)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 KINDS = ["step result", "agile step", "run", "node", "incident"]
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
 
 
 @pytest.fixture

@@ -21,19 +21,6 @@ STARTED_AT = datetime(2024, 3, 5, 8, 15, 43, tzinfo=UTC)
 FINISHED_AT = datetime(2024, 3, 5, 8, 16, 3, 999999, tzinfo=UTC)
 
 
-@pytest.fixture(params=["shortcut", "view"])
-def through(request: pytest.FixtureRequest, settings: Any) -> str:
-    """Every promise holds on both ways to the answer."""
-    if request.param == "view":
-        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != SHORTCUT]
-    return request.param
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 def path_of(run: TaskStatus) -> str:
     return f"/api/backgroundtask/{run.task_type.lower()}-{run.pk}"
 

@@ -23,11 +23,6 @@ pytestmark = pytest.mark.django_db
 PATH = "/api/backgroundtasks"
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 def listed(caller: Caller, query: str = "") -> Any:
     answer = caller.get(f"{PATH}?{query}")
     assert answer.status_code == 200, answer.content

@@ -13,25 +13,12 @@ from backgroundtasks import clock, exceptions
 from backgroundtasks.models import IdempotencyKey, Task, TaskStatus
 from backgroundtasks.states import State
 from tests.support import factories
-from tests.support.http import SHORTCUT, Caller, token
+from tests.support.http import Caller, token
 from tests.work.handlers.work import Work
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("through")]
 
 PATH = "/api/backgroundtasks"
-
-
-@pytest.fixture(params=["shortcut", "view"], autouse=True)
-def through(request: pytest.FixtureRequest, settings: Any) -> str:
-    """Every promise holds on both ways to the answer."""
-    if request.param == "view":
-        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != SHORTCUT]
-    return request.param
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
 
 
 def nothing_is_stored() -> bool:

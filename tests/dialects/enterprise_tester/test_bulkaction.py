@@ -39,16 +39,6 @@ FOREIGN = "{foreign}"
 
 
 @pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def project(caller: Caller) -> Project:
-    return ProjectFactory.create(account=caller.actor.account)
-
-
-@pytest.fixture
 def package(project: Project) -> ExecutionPackage:
     return PackageFactory.create(project=project)
 

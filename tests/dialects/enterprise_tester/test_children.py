@@ -14,14 +14,9 @@ from backgroundtasks.api.enterprise_tester import run_list
 from backgroundtasks.models import TaskStatus
 from backgroundtasks.states import State
 from tests.support import factories
-from tests.support.http import SHORTCUT, Caller
+from tests.support.http import Caller
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
 
 
 @pytest.fixture
@@ -49,12 +44,8 @@ def ids(page: Any) -> list[str]:
     return [item["Id"].partition("-")[2] for item in page["Items"]]
 
 
+@pytest.mark.usefixtures("through")
 class TestParent:
-    @pytest.fixture(params=["shortcut", "view"], autouse=True)
-    def through(self, request: pytest.FixtureRequest, settings: Any) -> None:
-        if request.param == "view":
-            settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != SHORTCUT]
-
     def test_is_named_and_linked_by_its_child(self, caller: Caller, parent: TaskStatus) -> None:
         child = child_of(parent, caller, "a")
 

@@ -19,12 +19,7 @@ from tests.support import factories
 from tests.support.answers import body, message
 from tests.support.drained import drain
 from tests.support.http import Caller, basic
-from tests.support.projects import (
-    AssignmentFactory,
-    ExternalSystemLinkFactory,
-    ProjectFactory,
-    StepResultFactory,
-)
+from tests.support.projects import AssignmentFactory, ExternalSystemLinkFactory, StepResultFactory
 from tests.support.uploads import file_store
 from tests.support.waiting import wait_for
 from tickets import trackers
@@ -37,26 +32,6 @@ __all__ = ["file_store"]
 
 HOST = "http://testserver"
 LINK = "LinkTicketToStepResult"
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
-
-
-@pytest.fixture
-def link(project: Project) -> ExternalSystemLink:
-    return ExternalSystemLinkFactory.create(project=project, tracker_project="TST", name="Bugs")
 
 
 @pytest.fixture

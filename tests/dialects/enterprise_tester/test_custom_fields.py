@@ -48,16 +48,6 @@ def caller() -> Caller:
     return Caller(factories.actor(role="admin"))
 
 
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
-
-
 def field(project: Project, kind: FieldKind = FieldKind.TEXT, **values: Any) -> CustomField:
     values.setdefault("entity_type", FieldOf.INCIDENT)
     return CustomFieldFactory.create(project=project, kind=kind, **values)

@@ -40,11 +40,6 @@ def caller() -> Caller:
 
 
 @pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
 def node(account: Account) -> ResultNode:
     """A node that can be found, in a run of the account's only project."""
     project = ProjectFactory.create(account=account, name="Billing")

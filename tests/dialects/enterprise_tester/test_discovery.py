@@ -16,11 +16,6 @@ from tests.support.http import Caller
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 class TestRoot:
     @pytest.mark.spec("enterprise_tester", "Root resource", "Root Relation: BackgroundTasks")
     @pytest.mark.parametrize("path", ["/api", "/api/", "/API/"])

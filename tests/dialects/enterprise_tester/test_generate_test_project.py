@@ -15,11 +15,6 @@ from tests.support.projects import ProjectFactory
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 def refused(caller: Caller, **parameters: Any) -> str:
     start = {"Type": "GenerateTestProject", "Parameters": parameters}
     answer = caller.post("/api/backgroundtasks", start)

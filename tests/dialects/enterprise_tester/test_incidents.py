@@ -44,21 +44,6 @@ HOST = "http://testserver"
 NOBODY = uuid.UUID(int=7)
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
-
-
 def made(caller: Caller, project: Project, **members: Any) -> Any:
     sent = {"Summary": "Refund is not rounded", "ProjectId": str(project.pk), **members}
     return body(caller.post("/api/incidents", sent))

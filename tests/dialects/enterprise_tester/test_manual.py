@@ -43,21 +43,6 @@ HOST = "http://testserver"
 
 
 @pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
-
-
-@pytest.fixture
 def assignment(project: Project) -> ScriptAssignment:
     return ScriptAssignmentFactory.create(script__project=project)
 

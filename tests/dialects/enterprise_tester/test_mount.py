@@ -8,17 +8,15 @@ import pytest
 
 from backgroundtasks.models import TaskStatus
 from tests.support import factories
-from tests.support.http import SHORTCUT, Caller
+from tests.support.http import Caller
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("through")]
 
 
-@pytest.fixture(params=["shortcut", "view"], autouse=True)
-def through(request: pytest.FixtureRequest, settings: Any) -> None:
+@pytest.fixture(autouse=True)
+def mounted(settings: Any) -> None:
     settings.ROOT_URLCONF = "tests.support.mounted_urls"
     settings.ALLOWED_HOSTS = ["et.example.org"]
-    if request.param == "view":
-        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name != SHORTCUT]
 
 
 def test_an_application_path_stands_in_every_link() -> None:

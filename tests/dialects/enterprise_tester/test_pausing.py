@@ -12,11 +12,6 @@ from tests.support.http import Caller
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 def in_state(caller: Caller, state: State, task_type: str = "PausableWork") -> TaskStatus:
     return factories.run(state, owner=caller.actor, task_type=task_type)
 

@@ -19,14 +19,7 @@ from indexing.handlers.reindex import Reindex
 from tests.support import factories
 from tests.support.answers import body, message
 from tests.support.http import Caller
-from tests.support.projects import (
-    AgileRunFactory,
-    IncidentFactory,
-    PicklistItemFactory,
-    ProjectFactory,
-    pick,
-    send,
-)
+from tests.support.projects import AgileRunFactory, IncidentFactory, PicklistItemFactory, pick, send
 from tickets import incidents, picklists, staging, visibility
 from tickets.models import (
     AgileRun,
@@ -43,21 +36,6 @@ pytestmark = pytest.mark.django_db
 HOST = "http://testserver"
 NOBODY = uuid.UUID(int=7)
 SEVERAL = ("AffectedVersionIds", "FixedVersionIds", "ComponentIds")
-
-
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
 
 
 @pytest.fixture

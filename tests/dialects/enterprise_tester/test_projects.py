@@ -36,16 +36,6 @@ HOST = "http://testserver"
 ZERO = "00000000-0000-0000-0000-000000000000"
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
 def body(answer: Any, status: int = 200) -> Any:
     assert answer.status_code == status, answer.content
     assert answer["Content-Type"] == "application/json; charset=utf-8"

@@ -48,21 +48,6 @@ HOST = "http://testserver"
 
 
 @pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
-
-
-@pytest.fixture
 def step(project: Project) -> StepResult:
     """A step of `Sign in`, whose assignment is in `Release 7 / Login`, with a failed run."""
     outer = PackageFactory.create(project=project, name="Release 7")

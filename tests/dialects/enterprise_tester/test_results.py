@@ -36,11 +36,6 @@ SHOP = b"""<testsuites>
 
 
 @pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
 def assignment(caller: Caller) -> AutomatedTestAssignment:
     found: AutomatedTestAssignment = AssignmentFactory.create(
         automated_test__project__account=caller.actor.account

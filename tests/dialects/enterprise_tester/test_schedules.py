@@ -22,11 +22,6 @@ NIGHTLY = {"Type": "work", "Expression": "0 0 4 * * ?", "Parameters": {"Steps": 
 FOLDER = "/api/backgroundtaskschedules"
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 def make(caller: Caller, **members: Any) -> Any:
     answer = caller.post(FOLDER, {**NIGHTLY, **members})
     assert answer.status_code == 201, answer.content

@@ -35,11 +35,6 @@ def no_stream_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     wait_for(lambda: not _watchers(), "the watcher to end")
 
 
-@pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
 def _watchers() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name == "backgroundtasks-watcher"]
 

@@ -48,26 +48,6 @@ HOST = "http://testserver"
 
 
 @pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
-def account(caller: Caller) -> Account:
-    return caller.actor.account
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
-
-
-@pytest.fixture
-def link(project: Project) -> ExternalSystemLink:
-    return ExternalSystemLinkFactory.create(project=project, tracker_project="TST", name="Bugs")
-
-
-@pytest.fixture
 def step(project: Project) -> StepResult:
     return StepResultFactory.create(run__assignment__script__project=project, outcome="Failed")
 

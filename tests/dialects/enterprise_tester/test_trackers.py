@@ -34,23 +34,8 @@ HOST = "http://testserver"
 
 
 @pytest.fixture
-def account() -> Account:
-    return factories.AccountFactory.create()
-
-
-@pytest.fixture
-def caller(account: Account) -> Caller:
-    return Caller(factories.actor(role="admin", account=account))
-
-
-@pytest.fixture
-def project(account: Account) -> Project:
-    return ProjectFactory.create(account=account)
-
-
-@pytest.fixture
-def link(project: Project) -> ExternalSystemLink:
-    return ExternalSystemLinkFactory.create(project=project, tracker_project="TST", name="Bugs")
+def caller() -> Caller:
+    return Caller(factories.actor(role="admin"))
 
 
 def filed(link: ExternalSystemLink, summary: str) -> trackers.Ticket:

@@ -29,11 +29,6 @@ REPORT = b'<testsuite name="s"><testcase name="c"/></testsuite>'
 
 
 @pytest.fixture
-def caller() -> Caller:
-    return Caller()
-
-
-@pytest.fixture
 def assignment(caller: Caller) -> AutomatedTestAssignment:
     found: AutomatedTestAssignment = AssignmentFactory.create(
         automated_test__project__account=caller.actor.account
