@@ -14,6 +14,7 @@ What may come between us and a tracker; every text is for people and holds no se
     ├── ChangeRefused                change_refused          fails, with the fields
     ├── Unsupported                  unsupported             fails
     ├── AnswerUnusable               answer_unusable         fails
+    │   └── AnswerTooLarge           answer_too_large
     └── Temporary                    temporary               tries again later
         ├── ChangeConflict           change_conflict
         ├── TicketBusy               ticket_busy
@@ -178,6 +179,16 @@ class AnswerUnusable(TrackerError):
     def __init__(self, tracker: str, reason: str) -> None:
         super().__init__(f"The answer of {tracker} cannot be used: {reason}.")
         self.reason = reason
+
+
+class AnswerTooLarge(AnswerUnusable):
+    """The answer has more bytes than we take; a part of what was asked for may be had."""
+
+    code = "answer_too_large"
+
+    def __init__(self, tracker: str, limit: int) -> None:
+        super().__init__(tracker, f"it is larger than {limit} bytes")
+        self.limit = limit
 
 
 class Temporary(TrackerError):

@@ -27,7 +27,7 @@ from tickets.trackers.protocol import (
 from tickets.trackers.transport import addresses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from tickets.trackers.protocol import Change, Connection, Draft
@@ -43,7 +43,9 @@ _ID: Final = re.compile(r"[1-9][0-9]{0,8}")
 _REPOSITORY: Final = re.compile(r".*/repos/([^/]+/[^/]+)")
 _STATES: Final = {"open": Category.OPEN, "closed": Category.DONE}
 _NAMES: Final = {"title": "summary", "state": "status", "assignees": "assignee"}
-#: Pages of a hundred that are looked through for a mark.
+#: Rows of an answer, at most.
+_SIZE: Final = 100
+#: Pages of so many that are looked through for a mark.
 _PAGES: Final = 10
 
 
@@ -117,18 +119,23 @@ class GithubTracker(HttpTracker):
         query = {
             "q": f"{' '.join(words)} repo:{self.connection.project} is:issue",
             "sort": "updated",
-            "per_page": str(limit),
-            "page": str(page),
         }
-        found = self._good(http.get("/search/issues", query), "search").object()
-        items = self._list(found.get("items"))
-        more = page * limit < int(found.get("total_count") or 0)
-        return Page([self._shown(item) for item in items], str(page + 1) if more else None)
+        total = 0
+
+        def read(part: dict[str, str]) -> list[dict[str, Any]]:
+            nonlocal total
+            answer = http.get("/search/issues", {**query, **part})
+            found = self._good(answer, "search").object()
+            total = int(found.get("total_count") or 0)
+            return self._list(found.get("items"))
+
+        shown = [self._shown(item) for item in _page(read, page, limit)]
+        return Page(shown, str(page + 1) if page * limit < total else None)
 
     def _changes(
         self, http: Exchange, since: datetime, limit: int, cursor: str | None
     ) -> Page[Ticket]:
-        size = min(limit + 1, 100)
+        size = min(limit + 1, _SIZE)
 
         def fetch(from_: datetime, page: int | None) -> tuple[list[Ticket], int | None]:
             page = page or 1
@@ -137,10 +144,8 @@ class GithubTracker(HttpTracker):
                 "since": f"{from_:%Y-%m-%dT%H:%M:%SZ}",
                 "sort": "updated",
                 "direction": "asc",
-                "per_page": str(size),
-                "page": str(page),
             }
-            items = self._issues(http, query)
+            items = self._issues(http, query, page, size)
             shown = [self._shown(item) for item in items if "pull_request" not in item]
             return shown, page + 1 if len(items) == size else None
 
@@ -153,13 +158,16 @@ class GithubTracker(HttpTracker):
 
     def _find(self, http: Exchange, mark: str) -> Ticket | None:
         # The list knows at once what was made; the search, which reaches further back, later.
-        newest = {"state": "all", "sort": "created", "direction": "desc", "per_page": "100"}
-        found = self._of_mark(self._issues(http, newest), mark)
+        newest = {"state": "all", "sort": "created", "direction": "desc"}
+        found = self._of_mark(self._issues(http, newest, 1, _SIZE), mark)
         if found is None:
             words = f'"{mark}" in:body repo:{self.connection.project} is:issue'
-            answer = http.get("/search/issues", {"q": words, "per_page": "5"})
-            items = self._list(self._good(answer, "search").object().get("items"))
-            found = self._of_mark(items, mark)
+
+            def read(part: dict[str, str]) -> list[dict[str, Any]]:
+                answer = http.get("/search/issues", {"q": words, **part})
+                return self._list(self._good(answer, "search").object().get("items"))
+
+            found = self._of_mark(_page(read, 1, 5), mark)
         return found
 
     def _of_mark(self, items: Sequence[dict[str, Any]], mark: str) -> Ticket | None:
@@ -193,14 +201,16 @@ class GithubTracker(HttpTracker):
         self._good(answer, "change it", before.key)
 
     def _find_comment(self, http: Exchange, ticket_id: str, mark: str) -> str | None:
+        def read(part: dict[str, str]) -> list[dict[str, Any]]:
+            answer = http.get(self._path(f"/issues/{ticket_id}/comments"), part)
+            return self._list(self._good(answer, "show its comments", f"#{ticket_id}").json())
+
         for page in range(1, _PAGES + 1):
-            query = {"per_page": "100", "page": str(page)}
-            answer = http.get(self._path(f"/issues/{ticket_id}/comments"), query)
-            found = self._list(self._good(answer, "show its comments", f"#{ticket_id}").json())
+            found = _page(read, page, _SIZE)
             for comment in found:
                 if self._has_mark(comment.get("body"), mark):
                     return str(comment["id"])
-            if len(found) < int(query["per_page"]):
+            if len(found) < _SIZE:
                 break
         return None
 
@@ -228,9 +238,14 @@ class GithubTracker(HttpTracker):
             Capability.CHANGE: _WORKS if change else Finding(works=False, text="Needs triage."),
         }
 
-    def _issues(self, http: Exchange, query: dict[str, str]) -> list[dict[str, Any]]:
-        answer = http.get(self._path("/issues"), query)
-        return self._list(self._good(answer, "list issues").json())
+    def _issues(
+        self, http: Exchange, query: dict[str, str], page: int, size: int
+    ) -> list[dict[str, Any]]:
+        def read(part: dict[str, str]) -> list[dict[str, Any]]:
+            answer = http.get(self._path("/issues"), {**query, **part})
+            return self._list(self._good(answer, "list issues").json())
+
+        return _page(read, page, size)
 
     def _list(self, found: Any) -> list[dict[str, Any]]:
         if not isinstance(found, list):
@@ -282,6 +297,17 @@ class GithubTracker(HttpTracker):
 
 
 _WORKS: Final = Finding(works=True)
+
+
+def _page(
+    read: Callable[[dict[str, str]], list[dict[str, Any]]], page: int, size: int
+) -> list[dict[str, Any]]:
+    """Return a page of a list, whatever is written in its rows; GitHub always sends all of that."""
+
+    def part(begin: int, rows: int) -> list[dict[str, Any]]:
+        return read({"per_page": str(rows), "page": str(begin // rows + 1)})
+
+    return paging.whole(part, (page - 1) * size, size)
 
 
 def _version(issue: Mapping[str, Any]) -> str:

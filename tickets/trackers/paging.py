@@ -1,5 +1,7 @@
 """
-Walk what changed, oldest first, over answers that move while they are read.
+Lists that come in several answers.
+
+What changed is walked oldest first, over answers that move while they are read.
 
 A ticket that changes meanwhile leaves its place and comes again at the end, which shifts all
 pages behind it: numbers of pages would leave something out. So the next page begins at the
@@ -9,14 +11,17 @@ moment where the last one ended, and leaves out what was seen at that very momen
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from tickets.trackers import errors
 from tickets.trackers.protocol import Page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tickets.trackers.protocol import Ticket
+
+T = TypeVar("T")
 
 
 def walk(
@@ -54,6 +59,36 @@ def walk(
     last = page[-1].updated_at
     at_last = {ticket.id for ticket in page if ticket.updated_at == last}
     return Page(page, _write(last, at_last | seen if last == moment else at_last))
+
+
+def whole(read: Callable[[int, int], Sequence[T]], begin: int, size: int) -> list[T]:
+    """
+    Return rows of a list whose long texts may make an answer larger than we take.
+
+    Then they are asked for in pieces, each a divisor of the last one, so that trackers can be
+    asked that know only numbers of pages of one size.
+
+    Args:
+        read: Takes how many rows to leave out, and how many to return at most.
+        begin: Rows to leave out; a multiple of `size` where the tracker knows pages.
+        size: Rows, at most.
+
+    Raises:
+        AnswerTooLarge: a single row is.
+    """
+    try:
+        return list(read(begin, size))
+    except errors.AnswerTooLarge:
+        if size == 1:
+            raise
+    piece = next(number for number in range(size // 2, 0, -1) if size % number == 0)
+    rows: list[T] = []
+    for at in range(begin, begin + size, piece):
+        found = whole(read, at, piece)
+        rows += found
+        if len(found) < piece:
+            break
+    return rows
 
 
 def _read(cursor: str) -> tuple[datetime, set[str]]:

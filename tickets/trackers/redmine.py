@@ -102,22 +102,16 @@ class RedmineTracker(HttpTracker):
     def _changes(
         self, http: Exchange, since: datetime, limit: int, cursor: str | None
     ) -> Page[Ticket]:
-        size = min(limit + 1, 100)
+        size = min(limit + 1, _PAGE)
 
         def fetch(from_: datetime, begin: int | None) -> tuple[list[Ticket], int | None]:
             begin = begin or 0
-            rows = self._list(
-                http,
-                "/issues.json",
-                "issues",
-                {
-                    **self._mine,
-                    "updated_on": f">={from_:%Y-%m-%dT%H:%M:%SZ}",
-                    "sort": "updated_on,id",
-                    "limit": str(size),
-                    "offset": str(begin),
-                },
-            )
+            query = {
+                **self._mine,
+                "updated_on": f">={from_:%Y-%m-%dT%H:%M:%SZ}",
+                "sort": "updated_on,id",
+            }
+            rows = self._page(http, "/issues.json", "issues", query, begin=begin, size=size)
             shown = [self._shown(http, row) for row in rows]
             return shown, begin + size if len(rows) == size else None
 
@@ -224,19 +218,17 @@ class RedmineTracker(HttpTracker):
             "issues": "1",
             "all_words": "1",
             "scope": "",
-            "limit": str(limit),
-            "offset": str(begin),
         }
         path = f"/projects{segments([self.connection.project])}/search.json"
-        rows = self._list(http, path, "results", query)
+        rows = self._page(http, path, "results", query, begin=begin, size=limit)
         return [str(row["id"]) for row in rows if str(row.get("type", "")).startswith("issue")]
 
     def _several(self, http: Exchange, issues: Sequence[str]) -> list[Ticket]:
         """Return tickets in the order of their ids as given."""
         if not issues:
             return []
-        query = {"issue_id": ",".join(issues), "status_id": "*", "limit": "100"}
-        rows = self._list(http, "/issues.json", "issues", query)
+        query = {"issue_id": ",".join(issues), "status_id": "*"}
+        rows = self._page(http, "/issues.json", "issues", query, begin=0, size=_PAGE)
         shown = {str(row["id"]): self._shown(http, row) for row in rows}
         return [shown[issue] for issue in issues if issue in shown]
 
@@ -277,8 +269,7 @@ class RedmineTracker(HttpTracker):
         path = f"/projects{segments([self.connection.project])}/memberships.json"
         members: dict[Any, Any] = {}
         for begin in itertools.count(0, _PAGE):
-            page = {"limit": str(_PAGE), "offset": str(begin)}
-            rows = self._list(http, path, "memberships", page)
+            rows = self._page(http, path, "memberships", {}, begin=begin, size=_PAGE)
             before = len(members)
             members.update((row["id"], row.get("user") or row.get("group")) for row in rows)
             # A proxy that leaves the offset out answers with the first page for ever.
@@ -295,6 +286,24 @@ class RedmineTracker(HttpTracker):
         known = ", ".join([*names[:_NAMED], *more])
         problem = {field: f"{errors.shown(name)} is not to be had; there is {known or 'none'}"}
         raise errors.ChangeRefused(self.name, "change it", problem)
+
+    def _page(
+        self,
+        http: Exchange,
+        path: str,
+        name: str,
+        query: dict[str, str],
+        *,
+        begin: int,
+        size: int,
+    ) -> list[dict[str, Any]]:
+        """Return rows of a list, whatever is written in them; Redmine always sends all of that."""
+
+        def part(offset: int, limit: int) -> list[dict[str, Any]]:
+            asked = {**query, "limit": str(limit), "offset": str(offset)}
+            return self._list(http, path, name, asked)
+
+        return paging.whole(part, begin, size)
 
     def _list(
         self, http: Exchange, path: str, name: str, query: dict[str, str]

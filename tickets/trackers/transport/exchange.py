@@ -118,7 +118,8 @@ class Exchange:
             Throttled: 429, or 403 for too many requests.
             TrackerUnreachable: no connection, or 500, 502, 503, 504.
             TrackerSlow: a limit of time has passed.
-            AnswerUnusable: too large, no HTTP, or a redirect to elsewhere.
+            AnswerTooLarge: it has more bytes than `TRACKER_ANSWER_LIMIT`.
+            AnswerUnusable: compressed, or a redirect to elsewhere.
             AddressRefused: the name stands for an address that is not allowed.
         """
         target = f"{self.origin.path}{path}"
@@ -165,6 +166,7 @@ class Exchange:
             body = self._body(answer, found)
         except BaseException:
             answer.close()  # it holds the socket open while the error is on its way
+            self._hang_up()  # the rest of it would be taken for the next answer
             raise
         if self._left() <= 0:
             raise TimeoutError  # what looks like the end of a body was our own timer
@@ -183,7 +185,7 @@ class Exchange:
             size += len(part)
             too_large = size > limit
         if too_large:
-            raise errors.AnswerUnusable(self.tracker, f"it is larger than {limit} bytes")
+            raise errors.AnswerTooLarge(self.tracker, limit)
         return b"".join(parts)
 
     def _connected(self) -> HTTPConnection:

@@ -6,6 +6,7 @@ import datetime as dt
 import resource
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,19 @@ def test_size_has_a_limit(server: Hostile, sin: Any) -> None:
     assert "100000 bytes" in str(error)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 20 * 1024  # KiB
+
+
+def test_what_follows_an_answer_that_was_too_large_goes_over_another_line(server: Hostile) -> None:
+    def announce(line: socket.socket, over: threading.Event) -> None:
+        line.sendall(HEAD + b"Content-Length: 3221225472\r\n\r\n")
+        line.recv(65536)  # whatever comes here is answered by the rest of the first one
+
+    server.sins = {"/large": announce, "/next": answer(201)}
+
+    with Exchange("Theirs", addresses.origin(server.url), {}) as http:
+        with pytest.raises(errors.AnswerUnusable):
+            http.get("/large")
+        assert http.request("POST", "/next", body={}).status == 201
 
 
 @pytest.mark.parametrize(

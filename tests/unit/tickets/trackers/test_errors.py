@@ -27,6 +27,7 @@ VALUES: dict[str, object] = {
     "detail": "Invalid Login.",
     "what": "create it",
     "retry_after": timedelta(seconds=7),
+    "limit": 2 * 1024**2,
 }
 SENTENCES: dict[str, object] = {"problems": ["It needs a secret."], "reason": "It is not public."}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tickets.trackers import paging
+from tickets.trackers import errors, paging
 from tickets.trackers.protocol import Category, Ticket
 
 START = datetime(2026, 11, 25, 21, 0, tzinfo=UTC)
@@ -84,3 +84,30 @@ def test_nothing_is_left_out_when_a_ticket_leaves_its_place() -> None:
 
     assert set(found) == {str(number) for number in range(6)}
     assert found[-3:] == ["0", "1", "2"]
+
+
+class TestWhole:
+    """A list's rows, whatever an answer may hold of them."""
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 6, 7, 50, 100, 101])
+    @pytest.mark.parametrize("most", [1, 2, 5, 1000])
+    def test_has_all_rows_in_their_order(self, size: int, most: int) -> None:
+        rows = list(range(120))
+        asked: list[tuple[int, int]] = []
+
+        def read(begin: int, count: int) -> list[int]:
+            asked.append((begin, count))
+            if len(rows[begin : begin + count]) > most:
+                raise errors.AnswerTooLarge("Theirs", 100)
+            return rows[begin : begin + count]
+
+        for begin in range(0, 130, size):
+            assert paging.whole(read, begin, size) == rows[begin : begin + size]
+        assert all(begin % count == 0 for begin, count in asked)
+
+    def test_ends_at_a_row_that_is_too_large_by_itself(self) -> None:
+        def read(begin: int, count: int) -> list[int]:
+            raise errors.AnswerTooLarge("Theirs", 100)
+
+        with pytest.raises(errors.AnswerTooLarge):
+            paging.whole(read, 0, 100)
