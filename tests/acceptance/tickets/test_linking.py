@@ -15,7 +15,7 @@ from backgroundtasks.models import Attempt, TaskStatus
 from backgroundtasks.states import FINAL, State
 from tests.support import factories
 from tests.support.http import Server, token
-from tests.support.linking import Bench
+from tests.support.linking import WORDS, Bench
 from tests.support.projects import ExternalSystemFactory, IncidentFactory
 from tests.support.reports import report
 from tests.support.trackers.gate import Gate
@@ -23,14 +23,7 @@ from tests.support.trackers.roundup import PASSWORD, USER, RoundupPlace, Roundup
 from tests.support.waiting import wait_for
 from tests.support.workers import WorkerCommand, kill
 from tickets import credentials
-from tickets.models import (
-    Backlink,
-    ExternalSystemLink,
-    ExternalTicket,
-    Incident,
-    StepResultIncident,
-    TicketWriter,
-)
+from tickets.models import Backlink, ExternalSystemLink, ExternalTicket, Incident, TicketWriter
 from tickets.trackers import Change
 
 #: A run waits for it, so that the gate can be shut before a worker begins.
@@ -106,6 +99,7 @@ class TestKilledAnywhere:
     ) -> None:
         steps = (
             ("GET /demo/rest/data/issue/", "before"),
+            ("GET /demo/rest/data/issue/", "after"),
             ("POST /demo/rest/data/msg", "before"),
             ("POST /demo/rest/data/msg", "after"),
             ("PATCH /demo/rest/data/issue/", "before"),
@@ -114,7 +108,8 @@ class TestKilledAnywhere:
         with WorkerCommand(workers=1) as command:
             for number, (request, when) in enumerate(steps):
                 ticket = roundup.made(f"Number {number}")
-                failed = bench.step()
+                # Each of the three, at two steps.
+                failed = bench.failed(WORDS[number % len(WORDS)])
                 parameters = {**failed.parameters, "Key": ticket.key}
 
                 def start(parameters: Any = parameters, failed: Any = failed) -> Any:
@@ -133,30 +128,63 @@ class TestKilledAnywhere:
                 row = ExternalTicket.objects.get(ticket_id=ticket.id)
                 assert row.key == ticket.key
                 assert Incident.objects.filter(summary=ticket.summary).count() == 1
-                links = StepResultIncident.objects.filter(step_result=failed.target.pk)
-                assert links.get().incident_id == row.incident_id
+                assert getattr(row.incident, failed.links).count() == 1
                 assert Backlink.objects.get(ticket=row).state == Backlink.State.MADE
                 [back] = roundup.links(ticket.id)
-                assert back.endswith(f"/api/{failed.path}")
+                # A step of an agile run has no page of its own, but its incidents have.
+                assert back.removesuffix("/incidents").endswith(f"/api/{failed.path}")
+
+    @staticmethod
+    def linking(bench: Bench, **one: str) -> Any:
+        """Return what starts a `CreateTicketLink`."""
+        parameters = {**one, "ExternalSystemLinkId": str(bench.link.pk)}
+        return lambda: operations.submit(
+            bench.actor, "CreateTicketLink", parameters, run_after=clock.now() + LATER
+        )
+
+    def test_one_incident_of_a_ticket(
+        self, roundup: RoundupPlace, gate: Gate, bench: Bench
+    ) -> None:
+        steps = (
+            ("GET /demo/rest/data/issue/", "after"),
+            ("POST /demo/rest/data/msg", "after"),
+            ("PATCH /demo/rest/data/issue/", "after"),
+        )
+        with WorkerCommand(workers=1) as command:
+            for number, (request, when) in enumerate(steps):
+                ticket = roundup.made(f"Number {number}")
+                start = self.linking(bench, TicketId=ticket.id)
+
+                run = self.killed_at(request, when, gate, command, start)
+
+                assert run.state == State.SUCCEEDED, run.error
+                row = ExternalTicket.objects.get(ticket_id=ticket.id)
+                assert run.result["values"]["IncidentId"] == str(row.incident_id)
+                assert Incident.objects.filter(summary=ticket.summary).count() == 1
+                [back] = roundup.links(ticket.id)
+                assert back.endswith(f"/api/incident/{row.incident_id}")
 
     def test_one_new_ticket(self, roundup: RoundupPlace, gate: Gate, bench: Bench) -> None:
-        incident = IncidentFactory.create(project=bench.project)
-
-        def start() -> Any:
-            return operations.submit(
-                bench.actor,
-                "CreateTicketLink",
-                {"IncidentId": str(incident.pk), "ExternalSystemLinkId": str(bench.link.pk)},
-                run_after=clock.now() + LATER,
-            )
-
+        steps = (
+            ("POST /demo/rest/data/msg", "after"),
+            ("POST /demo/rest/data/issue", "before"),
+            ("POST /demo/rest/data/issue", "after"),
+            ("PATCH /demo/rest/data/issue/", "after"),
+        )
         with WorkerCommand(workers=1) as command:
-            run = self.killed_at("POST /demo/rest/data/issue", "after", gate, command, start)
+            for number, (request, when) in enumerate(steps):
+                incident = IncidentFactory.create(project=bench.project, summary=f"New {number}")
+                start = self.linking(bench, IncidentId=str(incident.pk))
 
-        assert run.state == State.SUCCEEDED, run.error
-        assert roundup.count(incident.summary) == 1
-        row = ExternalTicket.objects.get()
-        assert (row.incident, row.key) == (incident, "issue1")
+                run = self.killed_at(request, when, gate, command, start)
+
+                assert run.state == State.SUCCEEDED, run.error
+                assert roundup.count(incident.summary) == 1
+                row = ExternalTicket.objects.get(incident=incident)
+                assert row.ticket_id is not None
+                assert roundup.seen(row.ticket_id).summary == incident.summary
+                [back] = roundup.links(row.ticket_id)
+                assert back.endswith(f"/api/incident/{incident.pk}")
 
 
 class TestFromReportToTracker:
