@@ -21,6 +21,7 @@ from tests.support.answers import body, message
 from tests.support.http import Caller
 from tests.support.projects import AgileRunFactory, IncidentFactory, PicklistItemFactory, pick, send
 from tickets import incidents, picklists, staging, visibility
+from tickets.api.picklists import OF_PROJECT
 from tickets.models import (
     AgileRun,
     Incident,
@@ -94,6 +95,23 @@ class TestPicklist:
         expanded = body(caller.get(f"/api/project/{project.pk}?$expand=Versions,Components"))
         assert [one["Text"] for one in expanded["Versions"]] == ["2.0", "1.0"]
         assert expanded["Components"] == []
+
+    @pytest.mark.parametrize(
+        "expansion, picklist", [(name, one.value) for name, one in OF_PROJECT.items()]
+    )
+    def test_of_a_project_may_be_named_as_its_expansion(
+        self, caller: Caller, project: Project, expansion: str, picklist: str
+    ) -> None:
+        folder = f"/api/project/{project.pk}/picklist"
+
+        added = caller.post(f"{folder}/{expansion}", {"Text": "2.0"})
+
+        word = body(added, 201)
+        assert added["Location"] == f"{HOST}{folder}/{picklist}/{word['Id']}"
+        assert word in body(caller.get(f"{folder}/{expansion.lower()}"))["Items"]
+        assert body(caller.get(f"{folder}/{expansion}/{word['Id']}")) == word
+        project_shown = body(caller.get(f"/api/project/{project.pk}?$expand={expansion}"))
+        assert word in project_shown[expansion]
 
     def test_a_word_behind_the_last_place_stands_beside_it(
         self, caller: Caller, project: Project

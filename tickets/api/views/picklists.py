@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from backgroundtasks.api import kit
 from tickets import picklists
 from tickets.api import lookup
-from tickets.api.picklists import item
+from tickets.api.picklists import OF_PROJECT, item
 from tickets.api.serializers import PicklistItemChange, PicklistItemWrite
 from tickets.models import Picklist, PicklistItem, Project
 
@@ -30,7 +30,11 @@ MEMBERS: Final = {
     "Name": "name",
     "OrderNumber": "order_number",
 }
-_BY_NAME: Final = {picklist.value.lower(): picklist for picklist in Picklist}
+#: Clients that have expanded a project know a picklist as `Components`.
+_BY_NAME: Final = {
+    name.lower(): picklist
+    for name, picklist in (*((one.value, one) for one in Picklist), *OF_PROJECT.items())
+}
 
 
 class _OfProject(kit.ResourceView):
@@ -39,7 +43,7 @@ class _OfProject(kit.ResourceView):
         return row
 
     def _items(self, project_id: UUID, name: str) -> QuerySet[PicklistItem]:
-        """Return the words of a picklist, named in any letter case."""
+        """Return the words of a picklist."""
         project, picklist = self._project(project_id), _named(name)
         return PicklistItem.objects.filter(project=project, picklist=picklist)
 
@@ -112,6 +116,7 @@ class ProjectPicklistItem(_OfProject):
 
 
 def _named(name: str) -> Picklist:
+    """Return a picklist by its name or that of the project's expansion, in any letter case."""
     picklist = _BY_NAME.get(name.lower())
     if picklist is None:
         raise kit.NotFound(f"There is no picklist {name!r}; there are {', '.join(Picklist)}.")
