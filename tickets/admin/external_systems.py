@@ -54,6 +54,15 @@ class ExternalSystemForm(RowForm):
         #: As stored: the form writes what it read into the row before `clean` is done.
         self._base_url = self.instance.base_url
 
+    def clean_settings(self) -> dict[str, Any]:
+        """Take a JSON object; nothing for none."""
+        given = self.cleaned_data["settings"]
+        if given is None:
+            return {}
+        if not isinstance(given, dict):
+            raise forms.ValidationError("It must be a JSON object.")
+        return given
+
     def clean(self) -> dict[str, Any]:
         """Refuse what the API refuses."""
         given = super().clean() or {}
@@ -63,7 +72,7 @@ class ExternalSystemForm(RowForm):
         row.account = given.get("account") or row.account
         row.kind = given.get("kind") or row.kind
         row.user_name = given.get("user_name", row.user_name)
-        row.settings = given["settings"] = given.get("settings") or {}
+        row.settings = given.get("settings", row.settings)
         row.base_url = self._base_url
         changed = {name for name in self.changed_data if given[name] != self.initial.get(name)}
         if changed == {"enabled"} and not given["enabled"]:

@@ -8,10 +8,17 @@ from backgroundtasks import clock
 
 
 class BuiltinStatus(models.TextChoices):
-    """How far a ticket is; in the words of most trackers."""
+    """
+    How far a ticket is; in the words of most trackers.
+
+    All that a project's incidents begin with are among them, in any letter case: what is
+    closed here can be closed there.
+    """
 
     OPEN = "Open"
     IN_PROGRESS = "In progress"
+    RESOLVED = "Resolved"
+    CLOSED = "Closed"
     DONE = "Done"
 
 

@@ -49,6 +49,8 @@ _PAGE: Final = re.compile(r"/tickets/builtinticket/([0-9]{1,18})(?:/change)?/?$"
 _CATEGORIES: Final = {
     BuiltinStatus.OPEN: Category.OPEN,
     BuiltinStatus.IN_PROGRESS: Category.IN_PROGRESS,
+    BuiltinStatus.RESOLVED: Category.DONE,
+    BuiltinStatus.CLOSED: Category.DONE,
     BuiltinStatus.DONE: Category.DONE,
 }
 

@@ -527,10 +527,11 @@ class TestChoicesOfAField:
 
         found = body(caller.get(f"{path}/status"))
 
-        shown = [{"Identifier": text, "Text": text} for text in ("Open", "In progress", "Done")]
-        assert found == {"Skip": 0, "Top": 25, "Total": 3, "Items": shown}
+        texts = ("Open", "In progress", "Resolved", "Closed", "Done")
+        shown = [{"Identifier": text, "Text": text} for text in texts]
+        assert found == {"Skip": 0, "Top": 25, "Total": 5, "Items": shown}
         part = body(caller.get(f"{path}/Status?query=o&$skip=1&$top=1"))
-        assert part == {"Skip": 1, "Top": 1, "Total": 3, "Items": shown[1:2]}
+        assert part == {"Skip": 1, "Top": 1, "Total": 5, "Items": shown[1:2]}
         assert body(caller.get(f"{path}/Status?query=PROG"))["Items"] == shown[1:2]
 
     def test_are_none_where_any_text_fits(self, caller: Caller, link: ExternalSystemLink) -> None:
@@ -565,4 +566,4 @@ class TestChoicesOfAField:
     def test_are_for_whoever_may_read(self, account: Account, link: ExternalSystemLink) -> None:
         viewer = Caller(factories.actor(role="viewer", account=account))
 
-        assert body(viewer.get(f"/api/externalsystemlink/{link.pk}/field/Status"))["Total"] == 3
+        assert body(viewer.get(f"/api/externalsystemlink/{link.pk}/field/Status"))["Total"] == 5

@@ -123,6 +123,30 @@ class TestExternalSystems:
 
         assert "An external system of this name exists already." in answer.content.decode()
 
+    @pytest.mark.parametrize("settings", ["[1]", '"text"', "7", "[]", "false"])
+    def test_refuse_settings_that_are_no_object(
+        self, desk: Client, operator: Actor, settings: str
+    ) -> None:
+        answer = desk.post(
+            f"{ADMIN}/externalsystem/add/",
+            written(account=str(operator.account.pk), settings=settings),
+        )
+
+        assert answer.status_code == 200
+        assert "It must be a JSON object." in answer.content.decode()
+        assert not ExternalSystem.objects.exists()
+
+    @pytest.mark.parametrize("settings", ["", "null", "{}"])
+    def test_take_nothing_for_no_settings(
+        self, desk: Client, operator: Actor, settings: str
+    ) -> None:
+        desk.post(
+            f"{ADMIN}/externalsystem/add/",
+            written(account=str(operator.account.pk), settings=settings),
+        )
+
+        assert ExternalSystem.objects.get().settings == {}
+
     def test_that_cannot_be_used_are_switched_off(self, desk: Client, operator: Actor) -> None:
         row = ExternalSystemFactory.create(
             account=operator.account, credentials={"$sealed": "nothing"}

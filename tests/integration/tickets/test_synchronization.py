@@ -14,7 +14,7 @@ from backgroundtasks.states import State
 from tests.support.factories import MembershipFactory
 from tests.support.linking import Bench
 from tests.support.projects import IncidentFactory
-from tickets import incidents, linking, new_tickets, synchronization, trackers
+from tickets import incidents, linking, new_tickets, picklists, synchronization, trackers
 from tickets.handlers.synchronize_external_system import SynchronizeExternalSystem
 from tickets.models import BuiltinTicket, ExternalTicket, Incident, IncidentComment, Picklist
 from tickets.trackers.builtin import BuiltinTracker
@@ -269,6 +269,20 @@ class TestPush:
         assert run.result["Pushed"] == 1
         assert synchronize(bench).result["Pushed"] == 0
 
+    @pytest.mark.parametrize("status", picklists.DEFAULTS[Picklist.INCIDENT_STATUS])
+    def test_the_built_in_tracker_takes_every_status_that_a_project_begins_with(
+        self, bench: Bench, status: str
+    ) -> None:
+        row = linked(bench)
+        here(bench, row, summary="Refund is rounded up", status=status)
+
+        run = synchronize(bench)
+
+        assert (run.state, run.result.get("Failed")) == (State.SUCCEEDED, 0)
+        assert ticket_of(row)[1].lower() == status.lower()
+        assert synchronize(bench).result["Pulled"] == 0
+        assert shown(row)[1] == status
+
     def test_does_not_take_its_own_change_for_one_of_the_tracker(self, bench: Bench) -> None:
         row = linked(bench)
         here(bench, row, status="Done")
@@ -291,7 +305,7 @@ class TestPush:
         assert run.state == State.WARNED
         assert ticket_of(row)[:2] == ("Refund is rounded up", "Open")
         assert shown(row)[1] == "Waiting for Godot"
-        assert "status: is one of Open, In progress, Done" in row.problem
+        assert "status: is one of Open, In progress, Resolved, Closed, Done" in row.problem
         assert bench.link.last_synchronized_at is None
         assert row.problem in bench.link.problem
 
