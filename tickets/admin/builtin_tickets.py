@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db import transaction
 
 from backgroundtasks import clock
-from tickets.admin.pages import AccountPages
+from tickets.admin.pages import AccountPages, link_to
 from tickets.models import BuiltinBacklink, BuiltinComment, BuiltinTicket
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ class _Comments(_ShownOnly):
 
 class _Backlinks(_ShownOnly):
     model = BuiltinBacklink
-    fields = ("title", "url", "summary", "resolved")
+    fields = ("title", "leads_to", "summary", "resolved")
+    readonly_fields = ("leads_to",)
+
+    @admin.display(description="leads to")
+    def leads_to(self, back: BuiltinBacklink) -> str:
+        return link_to(back.url)
 
 
 @admin.register(BuiltinTicket)

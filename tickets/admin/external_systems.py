@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 
 from backgroundtasks.exceptions import SecretUnreadable
 from tickets import connections, credentials, external_systems, trackers
@@ -17,10 +17,15 @@ from tickets.admin.pages import AccountPages, RowForm
 from tickets.models import ExternalSystem, ExternalSystemLink
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.contrib.auth.models import User
     from django.db.models import Model
     from django.http import HttpRequest
     from django.urls import URLPattern
+
+#: Projects of a tracker that the page of a test offers.
+_MOST = 100
 
 
 class ExternalSystemForm(RowForm):
@@ -37,8 +42,10 @@ class ExternalSystemForm(RowForm):
     class Meta:
         model = ExternalSystem
         fields = ("account", "name", "kind", "base_url", "display_url", "user_name", "settings")
+        labels = {"base_url": "Base URL", "display_url": "Display URL"}
         help_texts = {
-            "base_url": "Another one asks for the password again.",
+            "base_url": "As https://bugs.example.org; another one asks for the password again.",
+            "display_url": "Where people open it, when that is not the base URL.",
             "user_name": "Login, or what the program takes for one.",
             "settings": "A JSON object; empty: {}.",
         }
@@ -118,13 +125,24 @@ class ExternalSystemAdmin(AccountPages):
     ordering = ("name", "pk")
     inlines = (_Links,)
     change_form_template = "admin/tickets/externalsystem/change_form.html"
-    _STATE = ("failures", "open_until", "refused_logins", "problem", "created_at", "updated_at")
+    _STATE = (
+        *("problem", "failures", "left_alone_until", "refused_logins"),
+        *("created_at", "updated_at"),
+    )
     readonly_fields = _STATE
+    _NAMED = (None, {"fields": ("account", "name", "kind", "enabled")})
+    _MORE = ("More", {"fields": ("display_url", "settings")})
     fieldsets = (
-        (None, {"fields": ("account", "name", "kind", "enabled")}),
+        _NAMED,
         ("Connection", {"fields": ("base_url", "user_name", "password", "forget_password")}),
-        ("More", {"fields": ("display_url", "settings")}),
+        _MORE,
         ("At present", {"fields": _STATE}),
+    )
+    #: Of one that is being made: it has no password to forget, and nothing happened to it yet.
+    add_fieldsets = (
+        _NAMED,
+        ("Connection", {"fields": ("base_url", "user_name", "password")}),
+        _MORE,
     )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -135,12 +153,27 @@ class ExternalSystemAdmin(AccountPages):
         """Keep whose it is and which program, once it is there."""
         return self.readonly_fields if obj is None else ("account", "kind", *self.readonly_fields)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out what is only there once the system is."""
+        return self.add_fieldsets if obj is None else self.fieldsets
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Leave out the links of a system that has none yet."""
+        return () if obj is None else self.inlines
+
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Offer the accounts that the user belongs to; all, for a superuser."""
+        """Offer the accounts that the user belongs to, all for a superuser; choose the only one."""
         user = cast("User", request.user)
-        if db_field.name == "account" and not user.is_superuser:
-            kwargs["queryset"] = user.accounts.all()
+        if db_field.name == "account":
+            accounts = db_field.remote_field.model.objects.all()
+            kwargs["queryset"] = accounts if user.is_superuser else user.accounts.all()
+            some = list(kwargs["queryset"][:2])
+            kwargs["initial"] = some[0] if len(some) == 1 else None
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description="left alone until", ordering="open_until")
+    def left_alone_until(self, system: ExternalSystem) -> datetime | None:
+        return system.open_until
 
     @admin.display(description="password", boolean=True)
     def password_given(self, system: ExternalSystem) -> bool:
@@ -159,22 +192,31 @@ class ExternalSystemAdmin(AccountPages):
         system = self.get_object(request, object_id)
         if system is None or not self.has_change_permission(request, system):
             raise PermissionDenied
-        page = reverse("admin:tickets_externalsystem_change", args=[system.pk])
-        first = system.links.order_by("created_at").values_list("tracker_project", flat=True)
-        try:
-            connection = connections.of_system(system, project=first.first() or "")
-            check = trackers.connect(connection).check()
-        except (trackers.errors.ConnectionInvalid, SecretUnreadable) as error:
-            messages.error(request, str(error))
-            return HttpResponseRedirect(page)
+        linked = list(
+            system.links.exclude(tracker_project="")
+            .order_by("created_at")
+            .values_list("tracker_project", flat=True)[:_MOST]
+        )
+        project = request.POST.get("project", linked[0] if linked else "").strip()
         context = {
             **self.admin_site.each_context(request),
             "title": f"Test of {system.name}",
             "opts": self.opts,
+            "media": self.media,
             "original": system,
-            "works": check.works,
-            "findings": [(name.value, one.works, one.text) for name, one in check.findings.items()],
+            "project": project,
+            "linked": linked,
         }
+        try:
+            connection = connections.of_system(system, project=project)
+            check = trackers.connect(connection).check()
+        except (trackers.errors.ConnectionInvalid, SecretUnreadable) as error:
+            context["problem"] = str(error)
+        else:
+            context["works"] = check.works
+            context["findings"] = [
+                (name.value, one.works, one.text) for name, one in check.findings.items()
+            ]
         return TemplateResponse(request, "admin/tickets/externalsystem/test.html", context)
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -11,15 +11,16 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.html import format_html
 
 from backgroundtasks import exceptions, operations, queries
 from backgroundtasks.states import State
 from tickets.admin.incidents import lines, places_of
-from tickets.admin.pages import ReadOnlyPages
-from tickets.models import Backlink, ExternalTicket
+from tickets.admin.pages import ReadOnlyPages, link_to
+from tickets.models import Backlink, ExternalSystem, ExternalSystemLink, ExternalTicket, Incident
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from django.contrib.auth.models import User
     from django.db.models import QuerySet
     from django.http import HttpRequest, HttpResponse
@@ -40,14 +41,24 @@ _WINDOW = 10_000
 #: Accounts that it looks into.
 _MOST_ACCOUNTS = 20
 _ORIGIN = "admin"
+#: Of the parameters of such runs, those that are ids of rows with names.
+_NAMED: Final[dict[str, type[Any]]] = {
+    "IncidentId": Incident,
+    "ExternalSystemLinkId": ExternalSystemLink,
+    "ExternalSystemId": ExternalSystem,
+}
 
 
 class _Backlinks(admin.TabularInline):
     model = Backlink
     extra = 0
     can_delete = False
-    fields = ("title", "url", "state", "problem", "updated_at")
+    fields = ("title", "leads_to", "state", "problem", "updated_at")
     readonly_fields = fields
+
+    @admin.display(description="leads to")
+    def leads_to(self, back: Backlink) -> str:
+        return link_to(back.url)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may see the page."""
@@ -82,10 +93,7 @@ class ExternalTicketAdmin(ReadOnlyPages):
 
     @admin.display(description="in the tracker")
     def where(self, ticket: ExternalTicket) -> str:
-        # A tracker's address is a tracker's text: only what a browser opens is made a link.
-        if not ticket.url.startswith(("https://", "http://", "/")):
-            return ticket.url or "-"
-        return format_html('<a href="{0}" rel="noreferrer">{0}</a>', ticket.url)
+        return link_to(ticket.url)
 
     @admin.display(description="found by")
     def found_by(self, ticket: ExternalTicket) -> str:
@@ -103,22 +111,26 @@ class ExternalTicketAdmin(ReadOnlyPages):
         if request.method == "POST":
             self._retry(request)
         user = cast("User", request.user)
+        runs = failed_runs(user)
+        names = _Names(runs)
         context = {
             **self.admin_site.each_context(request),
             "title": "Failed links of tickets",
             "opts": self.opts,
+            "media": self.media,
             "runs": [
                 {
                     "id": run.pk,
                     "address": reverse("admin:backgroundtasks_taskstatus_change", args=[run.pk]),
                     "type": run.task_type,
-                    "what": _named(run.task.parameters),
+                    "what": names.ticket(run),
+                    "tracker": names.tracker(run),
                     "error": run.error,
                     "owner": run.owner,
                     "account": run.account,
                     "finished_at": run.finished_at,
                 }
-                for run in failed_runs(user)
+                for run in runs
             ],
             "backlinks": failed_backlinks(user),
         }
@@ -190,12 +202,38 @@ def _retry_task(user: User, task_id: UUID, account_id: UUID) -> None:
     operations.retry(actor, run_id)
 
 
-def _named(parameters: dict[str, Any]) -> str:
-    """Return what a run was about, as its parameters name it."""
-    for name in ("Key", "TicketId", "IncidentId", "ExternalSystemLinkId"):
-        if parameters.get(name):
-            return str(parameters[name])
-    return ""
+class _Names:
+    """What runs were about, in words, as their parameters name it; a statement for each kind."""
+
+    def __init__(self, runs: Iterable[Any]) -> None:
+        accounts = {run.account_id for run in runs}
+        self._rows = {
+            name: model.objects.filter(account__in=accounts).in_bulk(
+                {key for run in runs if (key := _key(run, name))}
+            )
+            for name, model in _NAMED.items()
+        }
+
+    def ticket(self, run: Any) -> str:
+        """Return the ticket's key or id, or the incident that was to get one."""
+        if incident := self._row(run, "IncidentId"):
+            return f"a new one, of incident {incident}"
+        given = run.task.parameters
+        return str(given.get("Key") or given.get("TicketId") or given.get("IncidentId") or "")
+
+    def tracker(self, run: Any) -> str:
+        """Return the link, or else the system; empty where none was named, or it is gone."""
+        return str(
+            self._row(run, "ExternalSystemLinkId") or self._row(run, "ExternalSystemId") or ""
+        )
+
+    def _row(self, run: Any, name: str) -> Any:
+        row = self._rows[name].get(_key(run, name))
+        return row if row is not None and row.account_id == run.account_id else None
+
+
+def _key(run: Any, name: str) -> UUID | None:
+    return _id(str(run.task.parameters.get(name) or ""))
 
 
 def _id(text: str) -> UUID | None:

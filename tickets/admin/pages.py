@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Page, Paginator
 from django.db import connection, transaction
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 
 from indexing import documents
 
@@ -48,6 +49,13 @@ class JoiningPaginator(BoundedPaginator):
         return page
 
 
+def link_to(url: str) -> str:
+    """Return an address that others gave us as a link, where it is one that a browser opens."""
+    if not url.startswith(("https://", "http://", "/")):
+        return url or "-"
+    return format_html('<a href="{0}" rel="noreferrer">{0}</a>', url)
+
+
 class RowForm(forms.ModelForm):
     """A form that looks at what it only shows, too: a name may be taken in the row's account."""
 
@@ -73,6 +81,9 @@ class AccountPages(admin.ModelAdmin):
     list_per_page = 50
     #: From the model to the account.
     account_path: ClassVar[str] = "account"
+
+    class Media:
+        css = {"all": ["backgroundtasks/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return what the user may look into."""

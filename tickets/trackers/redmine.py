@@ -174,7 +174,12 @@ class RedmineTracker(HttpTracker):
         answer = self._good(http.get("/users/current.json", query), "show who we are")
         me = self._inner(answer, "user")
         who = Finding(works=True, text=str(me.get("login") or me.get("firstname") or ""))
-        project = self._project(http)
+        try:
+            project = self._project(http)
+        except (errors.ConnectionInvalid, errors.AccessRefused) as error:
+            # The login is right: it is the project that is not there, or not shown to it.
+            nowhere = Finding(works=False, text=str(error))
+            return {Capability.CREDENTIALS: who, Capability.SEARCH: nowhere}
         if me.get("admin"):
             everything = dict.fromkeys(_PERMISSIONS, Finding(works=True, text="Administrator."))
             return {**everything, Capability.CREDENTIALS: who}

@@ -173,6 +173,43 @@ class TestExternalSystems:
         for what in ("credentials", "search", "comment", "backlink"):
             assert f">{what}</th>" in tested
 
+    def test_are_tested_before_a_project_uses_them_in_one_that_is_named(
+        self, desk: Client, operator: Actor
+    ) -> None:
+        system = ExternalSystemFactory.create(account=operator.account)
+        path = f"{ADMIN}/externalsystem/{system.pk}/test/"
+
+        first = desk.post(path).content.decode()
+        again = desk.post(path, {"project": " TST "}).content.decode()
+
+        assert "It needs the tracker&#x27;s project." in first
+        assert 'name="project" value=""' in first
+        assert "Nothing that was tried failed." in again
+        assert 'name="project" value="TST"' in again
+
+    def test_are_tested_in_the_first_project_and_offer_the_others(
+        self, desk: Client, operator: Actor
+    ) -> None:
+        system = ExternalSystemFactory.create(account=operator.account)
+        for project in ("TST", "OTH"):
+            ExternalSystemLinkFactory.create(
+                external_system=system, project__account=operator.account, tracker_project=project
+            )
+
+        page = desk.post(f"{ADMIN}/externalsystem/{system.pk}/test/").content.decode()
+
+        assert 'name="project" value="TST"' in page
+        assert '<option value="OTH">' in page
+
+    def test_that_are_being_made_show_nothing_of_what_comes_later(
+        self, desk: Client, operator: Actor
+    ) -> None:
+        page = desk.get(f"{ADMIN}/externalsystem/add/").content.decode()
+
+        assert f'<option value="{operator.account.pk}" selected>' in page
+        for later in ("forget_password", "At present", "External system links"):
+            assert later not in page
+
     def test_are_tested_by_who_may_change_them_and_by_post_alone(self, operator: Actor) -> None:
         system = ExternalSystemFactory.create(account=operator.account)
         foreign = ExternalSystemFactory.create()
@@ -280,6 +317,27 @@ class TestFailedLinks:
         again = TaskStatus.objects.get(retry_of=run.pk)
         assert (again.state, again.task_id) == (State.QUEUED, run.task_id)
 
+    def test_say_which_incident_and_which_tracker_they_were_about(
+        self, desk: Client, operator: Actor
+    ) -> None:
+        link = ExternalSystemLinkFactory.create(project__account=operator.account, name="Shop bugs")
+        incident = IncidentFactory.create(project=link.project, summary="Rounded up")
+        foreign = ExternalSystemLinkFactory.create(name="Not yours")
+        for task_type, parameters in (
+            ("CreateTicketLink", {"IncidentId": incident.pk, "ExternalSystemLinkId": link.pk}),
+            ("SynchronizeExternalSystem", {"ExternalSystemId": link.external_system_id}),
+            ("CreateTicketLink", {"TicketId": "10020", "ExternalSystemLinkId": foreign.pk}),
+        ):
+            given = {name: str(value) for name, value in parameters.items()}
+            factories.run(State.FAILED, owner=operator, task_type=task_type, parameters=given)
+
+        page = desk.get(f"{ADMIN}/externalticket/failed/").content.decode()
+
+        assert f"<td>a new one, of incident {incident}</td><td>Shop bugs</td>" in page
+        assert f"<td>-</td><td>{link.external_system.name}</td>" in page
+        assert "<td>10020</td><td>-</td>" in page
+        assert "Not yours" not in page
+
     def test_are_for_who_may_see_tickets(self, operator: Actor) -> None:
         run = self.failed(operator)
         stranger = browser(operator, "view_incident")
@@ -330,3 +388,4 @@ class TestFailedLinks:
         page = desk.get(f"{ADMIN}/externalticket/{ticket.pk}/change/").content.decode()
 
         assert "Bugs does not let us comment." in page
+        assert '<a href="https://tests.example.org/1" rel="noreferrer">' in page

@@ -191,6 +191,17 @@ class TestRedmine:
         with pytest.raises(errors.ConnectionInvalid, match="the project nowhere"):
             place.tracker(project="nowhere").look_up(place.made().key)
 
+    def test_does_not_blame_the_login_for_a_project_that_there_is_not(
+        self, place: RedminePlace
+    ) -> None:
+        check = place.tracker(project="nowhere").check()
+
+        search = check.findings[trackers.Capability.SEARCH]
+        assert check.findings[trackers.Capability.CREDENTIALS].works
+        assert search.works is False
+        assert "the project nowhere" in search.text
+        assert not check.works
+
 
 _ISSUE = {
     "id": 7,
