@@ -19,7 +19,7 @@ from django.test import Client
 from backgroundtasks import operations
 from tests.support import factories
 from tests.support.waiting import wait_for
-from tests.support.workers import environment
+from tests.support.workers import START_LIMIT, environment
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -100,7 +100,12 @@ class Server:
         )
 
     def __enter__(self) -> Self:
-        wait_for(self._answers, "the web server to answer")
+        try:
+            wait_for(self._answers, "the web server to answer", limit=START_LIMIT)
+        except BaseException as error:
+            # What was not entered is not left.
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(

@@ -32,6 +32,9 @@ NUMBERS: dict[str, float | int] = {
     "PROGRESS_INTERVAL": 0.05,
 }
 
+#: Seconds until the workers have to be there: beside a second suite it takes more than half a minute.
+START_LIMIT = 75.0
+
 
 def environment(**numbers: float) -> dict[str, str]:
     """Return the environment of a process that works on this test's database."""
@@ -67,7 +70,12 @@ class WorkerCommand:
         self._workers = workers
 
     def __enter__(self) -> Self:
-        wait_for(lambda: len(self.workers()) >= self._workers, f"workers to start; {self.log()}")
+        try:
+            wait_for(self._has_started, "workers to start", limit=START_LIMIT)
+        except BaseException as error:
+            # What was not entered is not left, and it would work on at the next test's runs.
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(
@@ -91,15 +99,24 @@ class WorkerCommand:
         return list(fresh.order_by("started_at"))
 
     def log(self) -> str:
-        """Return what the command has written."""
-        self._log.flush()
-        self._log.seek(0)
-        return self._log.read()
+        """Return what the command has written; where it writes on stays as it is."""
+        file = self._log.fileno()
+        return os.pread(file, os.fstat(file).st_size, 0).decode()
+
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM; return when every worker can know of it: the pusher is killed after that."""
+        family = descendants(self.process.pid)
+        self.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: not all(map(exists, family)), "the pusher to be killed")
 
     def stop(self, limit: float = 30) -> int:
         """Send SIGTERM; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(limit)
+
+    def _has_started(self) -> bool:
+        assert self.process.poll() is None, "The command has ended."
+        return len(self.workers()) >= self._workers
 
 
 def kill(pid: int) -> None:
