@@ -34,7 +34,9 @@ class Orders(serializers.Serializer[Any]):
     Swallow = serializers.BooleanField(default=False, help_text="ignore every interruption")
     Sleep = serializers.FloatField(default=0, help_text="seconds to sleep without looking")
     Until = serializers.CharField(
-        required=False, help_text="file to wait for, for half a minute, without looking"
+        required=False,
+        help_text="file that ends the steps; after them it is waited for, for half a minute, "
+        "without looking",
     )
     Block = serializers.FloatField(default=0, help_text="seconds to block all threads in C")
     Transaction = serializers.FloatField(
@@ -74,6 +76,8 @@ class Work(TaskHandler):
             os.kill(os.getpid(), signal.SIGKILL)
         first = context.memory.get("step", 0)
         for step in range(first, orders["Steps"]):
+            if "Until" in orders and Path(orders["Until"]).exists():
+                break
             context.progress(step, orders["Steps"], f"step {step}")
             try:
                 context.checkpoint(safe=orders["Safe"])
