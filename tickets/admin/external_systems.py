@@ -10,6 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from backgroundtasks.exceptions import SecretUnreadable
 from tickets import connections, credentials, external_systems, trackers
@@ -17,8 +19,6 @@ from tickets.admin.pages import AccountPages, RowForm
 from tickets.models import ExternalSystem, ExternalSystemLink
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from django.contrib.auth.models import User
     from django.db.models import Model
     from django.http import HttpRequest
@@ -162,18 +162,20 @@ class ExternalSystemAdmin(AccountPages):
         return () if obj is None else self.inlines
 
     def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
-        """Offer the accounts that the user belongs to, all for a superuser; choose the only one."""
+        """Offer the accounts that the user belongs to, all for a superuser; choose the only one of their own."""
         user = cast("User", request.user)
         if db_field.name == "account":
             accounts = db_field.remote_field.model.objects.all()
             kwargs["queryset"] = accounts if user.is_superuser else user.accounts.all()
-            some = list(kwargs["queryset"][:2])
-            kwargs["initial"] = some[0] if len(some) == 1 else None
+            own = list(user.accounts.all()[:2])
+            kwargs["initial"] = own[0] if len(own) == 1 else None
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    @admin.display(description="left alone until", ordering="open_until")
-    def left_alone_until(self, system: ExternalSystem) -> datetime | None:
-        return system.open_until
+    @admin.display(description="left alone until")
+    def left_alone_until(self, system: ExternalSystem) -> str:
+        if system.open_until is None:
+            return "-"
+        return date_format(localtime(system.open_until), "DATETIME_FORMAT")
 
     @admin.display(description="password", boolean=True)
     def password_given(self, system: ExternalSystem) -> bool:

@@ -257,6 +257,14 @@ class TestExternalSystems:
 
         assert {one["Type"] for one in found["Items"]} == set(trackers.KINDS)
 
+    def test_their_types_say_which_members_must_be_given(self, caller: Caller) -> None:
+        found = body(caller.get("/api/externalsystemtypes"))
+
+        needs = {one["Type"]: one["Needs"] for one in found["Items"]}
+        assert needs["builtin"] == ["DefectTrackerProjectId"]
+        assert needs["roundup"] == ["ConnectionString", "UserName", "Password"]
+        assert needs["redmine"] == ["ConnectionString", "Password", "DefectTrackerProjectId"]
+
 
 class TestLinks:
     def test_answer_as_the_contract_says(

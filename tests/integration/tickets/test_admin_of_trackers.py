@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -200,6 +201,25 @@ class TestExternalSystems:
 
         assert 'name="project" value="TST"' in page
         assert '<option value="OTH">' in page
+
+    def test_say_until_when_they_are_left_alone(self, desk: Client, operator: Actor) -> None:
+        system = ExternalSystemFactory.create(
+            account=operator.account, open_until=datetime(2026, 3, 5, 8, 15, 42, tzinfo=UTC)
+        )
+
+        page = desk.get(f"{ADMIN}/externalsystem/{system.pk}/change/").content.decode()
+
+        assert "Left alone until:" in page
+        assert "March 5, 2026, 8:15 a.m." in page
+
+    def test_of_a_superuser_are_made_in_their_own_account_first(self, operator: Actor) -> None:
+        factories.actor()
+        operator.user.is_superuser = True
+        operator.user.save()
+
+        page = browser(operator).get(f"{ADMIN}/externalsystem/add/").content.decode()
+
+        assert f'<option value="{operator.account.pk}" selected>' in page
 
     def test_that_are_being_made_show_nothing_of_what_comes_later(
         self, desk: Client, operator: Actor

@@ -44,6 +44,13 @@ LINK_MEMBERS: Final = {
     "Enabled": "enabled",
 }
 _TEXTS: Final = {"DisplayUrl": "display_url", "UserName": "user_name"}
+#: What a kind needs, by the member of a system, or of its links, that takes it. The account is ours.
+_NEEDS: Final = {
+    "base_url": "ConnectionString",
+    "user_name": "UserName",
+    "secret": "Password",
+    "project": "DefectTrackerProjectId",
+}
 
 
 class ExternalSystemTypes(kit.ResourceView):
@@ -57,7 +64,7 @@ class ExternalSystemTypes(kit.ResourceView):
                 "Type": name,
                 "Description": kind.title,
                 "Categories": ["DefectTracker"],
-                "Needs": list(kind.needs),
+                "Needs": [_NEEDS[name] for name in kind.needs if name in _NEEDS],
                 "Configuration": dict(kind.settings),
             }
             for name, kind in sorted(trackers.KINDS.items())
