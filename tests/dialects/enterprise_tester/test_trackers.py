@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 
@@ -491,6 +493,32 @@ class TestTrackersElsewhere:
         assert failure["ExternalSystemLinkId"] == str(away.pk)
         assert failure["ExternalSystemName"] == "Theirs"
         assert "it did not answer within 1 s" in failure["Message"]
+
+    @pytest.mark.parametrize("scheme", ["https://", ""])
+    def test_a_secret_in_a_pasted_url_is_told_to_no_tracker(
+        self, caller: Caller, away: ExternalSystemLink, server: Hostile, scheme: str
+    ) -> None:
+        server.sins["/rest/data/issue"] = hostile_answer(200, '{"data": {"collection": []}}')
+        pasted = f"{scheme}kim:hunter3@redmine.example.org/issues/12?key=0a1b2c"
+
+        found = caller.get(f"/api/project/{away.project_id}/tickets?{urlencode({'q': pasted})}")
+
+        assert body(found)["Failures"] == []
+        [asked] = server.requests
+        assert "redmine.example.org" in asked
+        assert not re.search("hunter3|0a1b2c", asked)
+        assert not re.search("hunter3|0a1b2c", found.content.decode())
+
+    def test_words_with_signs_are_told_as_they_are(
+        self, caller: Caller, away: ExternalSystemLink, server: Hostile
+    ) -> None:
+        server.sins["/rest/data/issue"] = hostile_answer(200, '{"data": {"collection": []}}')
+
+        for words in ("kim@example.org", "why?token=7", "either/or ?"):
+            body(caller.get(f"/api/project/{away.project_id}/tickets?{urlencode({'q': words})}"))
+
+        told = [parse_qs(head.split()[1].partition("?")[2])["title"] for head in server.requests]
+        assert told == [["kim@example.org"], ["why?token=7"], ["either/or", "?"]]
 
     def test_one_ticket_is_503_while_its_tracker_throttles(
         self, caller: Caller, away: ExternalSystemLink, server: Hostile

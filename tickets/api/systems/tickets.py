@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backgroundtasks import operations
 from backgroundtasks.api import kit
-from tickets import asking, linking, trackers
+from tickets import asking, linking, pasted, trackers
 from tickets.api import lookup
 from tickets.api.systems import bodies
 from tickets.models import ExternalSystemLink, ExternalTicket
@@ -37,7 +37,7 @@ class ProjectTickets(kit.ResourceView):
         """
         project = lookup.get(lookup.projects(self.actor), project_id, "project")
         wanted = kit.read_slice(request, largest_skip=_MOST)
-        text = lookup.wanted_text(request, "q")
+        text = _told(lookup.wanted_text(request, "q"))
         links = lookup.usable_links(self.actor).filter(project=project).order_by("name", "pk")
         limit = min(_MOST, wanted.skip + wanted.top)
         answers = asking.ask_all(
@@ -115,6 +115,12 @@ class LinkField(kit.ResourceView):
         ]
         shown = items[wanted.skip : wanted.skip + wanted.top]
         return kit.Response(kit.envelope(shown, wanted, len(items)))
+
+
+def _told(text: str) -> str:
+    """Return what trackers are asked for: of a pasted URL nothing that only one of them may know."""
+    is_url = "/" in text and len(text.split()) == 1
+    return pasted.without_secrets(text) if is_url else text
 
 
 def _search(tracker: trackers.Tracker, text: str, limit: int) -> list[trackers.Ticket]:
