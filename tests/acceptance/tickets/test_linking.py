@@ -246,7 +246,7 @@ class TestFromReportToTracker:
             ProjectId=project["Id"],
             ExternalSystemId=system["Id"],
         )
-        with WorkerCommand(workers=1):
+        with WorkerCommand(workers=1) as command:
             results = {"report": ("report.xml", b"".join(report(20)), "text/xml")}
             upload = api.post(assignment["Links"][0]["Href"], files=results)
             assert self.done(api, upload.json()["Self"])["Complete"] is True
@@ -277,6 +277,8 @@ class TestFromReportToTracker:
                 api,
                 self.started(api, "SynchronizeExternalSystem", ExternalSystemId=system["Id"]),
             )
+
+            assert PASSWORD not in command.log()
 
         assert (synced["Pulled"], synced["Pushed"], synced["Failed"]) == (1, 1, 0)
         seen = roundup.seen(issue.id)

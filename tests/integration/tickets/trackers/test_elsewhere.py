@@ -295,6 +295,26 @@ class TestNonsense:
         with Hostile() as started:
             yield started
 
+    def test_an_address_that_is_gone_is_no_passing_trouble(
+        self, server: Hostile, values: dict[str, Any]
+    ) -> None:
+        # As Jira Cloud's old search.
+        class Everything(dict):  # type: ignore[type-arg]
+            def __missing__(self, path: str) -> bytes:
+                return answer(410, '{"message": "It was removed."}')
+
+        server.sins = Everything()
+        connection = Connection(
+            **{"id": uuid4(), "name": "Theirs", "base_url": server.url, "secret": "x", **values}
+        )
+        tracker = trackers.connect(connection)
+
+        with pytest.raises(errors.TicketNotFound):
+            tracker.read("7")
+        with pytest.raises(errors.ConnectionInvalid, match=r"410|It was removed"):
+            tracker.search("refund")
+        assert not tracker.check().works
+
     @pytest.mark.parametrize(
         "body", ["{}", "[]", "null", '"x"', '{"issue": {}, "data": {}, "id": 1}']
     )

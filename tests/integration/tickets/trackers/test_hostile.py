@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import resource
 import socket
 import ssl
@@ -37,6 +38,14 @@ def server() -> Iterator[Hostile]:
 @pytest.fixture(autouse=True)
 def small(settings: Any, near_trackers: None) -> None:
     settings.TICKETS = {**settings.TICKETS, "TRACKER_ANSWER_LIMIT": 100_000}
+
+
+@pytest.fixture(autouse=True)
+def tells_no_secret(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Look into everything that is logged meanwhile, by whichever library."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    assert SECRET not in caplog.text
 
 
 @pytest.fixture
