@@ -130,8 +130,8 @@ class ExternalSystemAdmin(AccountPages):
         *("created_at", "updated_at"),
     )
     readonly_fields = _STATE
-    _NAMED = (None, {"fields": ("account", "name", "kind", "enabled")})
-    _MORE = ("More", {"fields": ("display_url", "settings")})
+    _NAMED: Any = (None, {"fields": ("account", "name", "kind", "enabled")})
+    _MORE: Any = ("More", {"fields": ("display_url", "settings")})
     fieldsets = (
         _NAMED,
         ("Connection", {"fields": ("base_url", "user_name", "password", "forget_password")}),
