@@ -8,15 +8,20 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.files.storage import storages
+from django.db import connection
 from django.test import override_settings
 
 from backgroundtasks.maintenance import sealing
+from backgroundtasks.maintenance.databases import sqlite
 
 
 @pytest.fixture
 def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Folders of the test's own; a key that costs no time."""
     monkeypatch.setattr(sealing, "_LOG2_N", 1)
+    if connection.in_atomic_block:
+        # The test's own transaction keeps away the moment that a backup of SQLite waits for.
+        monkeypatch.setattr(sqlite, "_MOMENT", 0.0)
     uploads = {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": str(tmp_path / "files")},
