@@ -106,16 +106,24 @@ class Query(Generic[P, Row]):
         assert not named  # noqa: S101 - they would have to be put in order at each call
         # Looked up once: Django's `connection` looks for the thread's own at each use.
         database = connections[DEFAULT_DB_ALIAS]
-        made = self._made.get(database.vendor)
-        if made is None:
-            make = cast("Callable[..., QuerySet[Any, Row]]", self._make)
-            made = self._made[database.vendor] = _compiled(make(*self._slots), shared=self._shared)
-        return cast("list[Row]", made.read(values, database))
+        return cast("list[Row]", self._statement(database).read(values, database))
+
+    def each(self, values: Sequence[tuple[Any, ...]]) -> list[list[Row]]:
+        """Return the rows for each set of values, which are asked for together. Queries: one each."""
+        database = connections[DEFAULT_DB_ALIAS]
+        return cast("list[list[Row]]", self._statement(database).read_each(values, database))
 
     def first(self, *values: P.args, **named: P.kwargs) -> Row | None:
         """Return the first row, or None; all are read. Queries: one."""
         rows = self(*values, **named)
         return rows[0] if rows else None
+
+    def _statement(self, database: BaseDatabaseWrapper) -> _Statement:
+        made = self._made.get(database.vendor)
+        if made is None:
+            make = cast("Callable[..., QuerySet[Any, Row]]", self._make)
+            made = self._made[database.vendor] = _compiled(make(*self._slots), shared=self._shared)
+        return made
 
 
 def query(make: Callable[P, QuerySet[Any, Row]]) -> Query[P, Row]:
@@ -142,11 +150,22 @@ class _Statement:
     def read(self, values: Sequence[Any], database: BaseDatabaseWrapper) -> list[Any]:
         if self.sql is None:
             return []
+        rows = store(database).read(self.sql, self._filled(values), database)
+        return [self.maker(row) for row in rows]
+
+    def read_each(
+        self, values: Sequence[Sequence[Any]], database: BaseDatabaseWrapper
+    ) -> list[list[Any]]:
+        if self.sql is None:
+            return [[] for _ in values]
+        found = store(database).read_each(self.sql, [*map(self._filled, values)], database)
+        return [[self.maker(row) for row in rows] for rows in found]
+
+    def _filled(self, values: Sequence[Any]) -> list[Any]:
         parameters = [*self.parameters]
         for at, number in self.places:
             parameters[at] = values[number]
-        rows = store(database).read(self.sql, parameters, database)
-        return [self.maker(row) for row in rows]
+        return parameters
 
 
 def _compiled(rows: QuerySet[Any, Any], *, shared: bool) -> _Statement:
@@ -211,7 +230,7 @@ def insert(row: Model) -> None:
     Raises:
         IntegrityError: it cannot be.
     """
-    _insert(row, None)
+    _insert([row], None)
 
 
 def insert_once(row: Model) -> bool:
@@ -221,7 +240,20 @@ def insert_once(row: Model) -> bool:
     Returns:
         Whether it was stored.
     """
-    return _insert(row, OnConflict.IGNORE)
+    [stored] = insert_each_once([row])
+    return stored
+
+
+def insert_each_once(rows: Sequence[Model]) -> list[bool]:
+    """
+    Store new rows of one model, each unless one is there that it would be in conflict with.
+
+    One after the other, but they are sent together. Queries: one each.
+
+    Returns:
+        Of each, whether it was stored.
+    """
+    return _insert(rows, OnConflict.IGNORE)
 
 
 def upsert(row: Model, *, unique: tuple[str, ...], update: tuple[str, ...]) -> None:
@@ -233,26 +265,36 @@ def upsert(row: Model, *, unique: tuple[str, ...], update: tuple[str, ...]) -> N
         unique: The fields by which one that is there is found.
         update: Those that it takes from this one.
     """
-    _insert(row, OnConflict.UPDATE, unique, update)
+    upsert_each([row], unique=unique, update=update)
+
+
+def upsert_each(rows: Sequence[Model], *, unique: tuple[str, ...], update: tuple[str, ...]) -> None:
+    """Store or renew rows of one model as `upsert` does one. Sent together; queries: one each."""
+    _insert(rows, OnConflict.UPDATE, unique, update)
 
 
 def _insert(
-    row: Model,
+    rows: Sequence[Model],
     conflict: OnConflict | None,
     unique: tuple[str, ...] = (),
     update: tuple[str, ...] = (),
-) -> bool:
+) -> list[bool]:
+    if not rows:
+        return []
     # Looked up once: Django's `connection` looks for the thread's own at each use.
     database = connections[DEFAULT_DB_ALIAS]
-    sql, values = _inserting(type(row), database.vendor, conflict, unique, update)
-    stored = store(database).read(sql, [value(row) for value in values], database)
-    if not stored:
-        return False
-    if update or row.pk is None:
-        [[identity]] = stored
-        row.pk = row._meta.pk.to_python(identity)  # noqa: SLF001 - documented API
-    row._state.adding, row._state.db = False, database.alias  # noqa: SLF001 - likewise
-    return True
+    sql, values = _inserting(type(rows[0]), database.vendor, conflict, unique, update)
+    found = store(database).read_each(
+        sql, [[value(row) for value in values] for row in rows], database
+    )
+    for row, stored in zip(rows, found, strict=True):
+        if not stored:
+            continue
+        if update or row.pk is None:
+            [[identity]] = stored
+            row.pk = row._meta.pk.to_python(identity)  # noqa: SLF001 - documented API
+        row._state.adding, row._state.db = False, database.alias  # noqa: SLF001 - likewise
+    return [bool(stored) for stored in found]
 
 
 @cache

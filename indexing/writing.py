@@ -170,35 +170,31 @@ def _reads_by_id(source: DocumentSource) -> _ReadsById:
     )
 
 
-def relate(
-    what: type[Model] | str,
-    entity_id: UUID,
-    account_id: UUID,
-    others: Iterable[tuple[str, UUID]],
-) -> None:
+def relate(what: type[Model] | str, relationships: Iterable[tuple[UUID, UUID, str, UUID]]) -> None:
     """
-    Add relationships of an entity that is in the index; those that are there already stay.
+    Add relationships of entities that are in the index; those that are there already stay.
 
-    What `index` would find, too, in one statement each, however many the entity has.
+    What `index` would find, too, in one statement each, however many the entities have.
 
     Args:
-        what: The entity's model or entity type.
-        entity_id: Its primary key.
-        account_id: Whose it is.
-        others: The type of each relationship, one that its source declares, and the other's id.
+        what: The entities' model or entity type.
+        relationships: The account of each, the entity's id, the type, one that the entities' source
+            declares, and the other's id.
 
     Raises:
         ValueError: the source declares no such relationship.
     """
-    declared = get(what).relationships
-    for kind, other in others:
-        if not any(each.type == kind for each in declared):
+    declared = {each.type for each in get(what).relationships}
+    new = []
+    for account_id, entity_id, kind, other_id in relationships:
+        if kind not in declared:
             raise ValueError(kind)
-        kept.insert_once(
+        new.append(
             Relationship(
-                account_id=account_id, type=kind, source_id=entity_id, destination_id=other
+                account_id=account_id, type=kind, source_id=entity_id, destination_id=other_id
             )
         )
+    kept.insert_each_once(new)
 
 
 def index_batches(what: type[Model] | str, **lookup: Any) -> Iterator[int]:

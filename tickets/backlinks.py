@@ -16,10 +16,11 @@ from tickets import conf, connections, trackers
 from tickets.models import Backlink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from tickets.models import ExternalTicket
+    from tickets.linking import Found
+    from tickets.models import ExternalSystemLink, ExternalTicket
 
 _LONGEST_TITLE: Final = 255
 #: What asking the tracker changes.
@@ -61,10 +62,15 @@ def keep(row: Backlink) -> Backlink:
     One that is stored already stays as it is, unless the tracker was asked since.
     """
     if row.state != Backlink.State.WANTED:
-        kept.upsert(row, unique=("ticket", "global_id"), update=_OUTCOME)
+        keep_each([row])
     elif not kept.insert_once(row):
         return Backlink.objects.get(ticket=row.ticket_id, global_id=row.global_id)
     return row
+
+
+def keep_each(rows: Sequence[Backlink]) -> None:
+    """Store how wishes were met that the tracker was asked, all together."""
+    kept.upsert_each(rows, unique=("ticket", "global_id"), update=_OUTCOME)
 
 
 def make(row: Backlink, ticket: ExternalTicket) -> str:
@@ -101,12 +107,7 @@ def ask(row: Backlink, ticket: ExternalTicket) -> None:
     if ticket.link is None or ticket.ticket_id is None:
         row.problem = "The ticket's tracker is not linked with the project any more."
         return
-    link = trackers.Backlink(
-        global_id=row.global_id,
-        url=row.url,
-        title=row.title,
-        summary=ticket.link.project.name,
-    )
+    link = _link(row, ticket.link)
     try:
         reference = connections.tracker_of(ticket.link).backlink(ticket.ticket_id, link)
     except trackers.errors.TrackerError as error:
@@ -115,7 +116,42 @@ def ask(row: Backlink, ticket: ExternalTicket) -> None:
             row.state = Backlink.State.WANTED
             raise
     else:
-        row.state, row.reference, row.problem = Backlink.State.MADE, reference[:255], ""
+        _note_made(row, reference)
+
+
+def make_here(wishes: Sequence[tuple[Backlink, Found]]) -> None:
+    """
+    Let tickets of the built-in tracker lead back, and store that they do; all together.
+
+    Within a transaction.
+
+    Args:
+        wishes: What `wish` returned, and the ticket.
+
+    Raises:
+        TrackerError: one of them cannot be made.
+    """
+    by_link: dict[UUID, list[tuple[Backlink, Found]]] = {}
+    for wanted, found in wishes:
+        by_link.setdefault(found.link.pk, []).append((wanted, found))
+    for several in by_link.values():
+        link = several[0][1].link
+        references = connections.tracker_here(link).backlink_each(
+            [(found.ticket.id, _link(wanted, link)) for wanted, found in several]
+        )
+        for (wanted, _), reference in zip(several, references, strict=True):
+            _note_made(wanted, reference)
+    keep_each([wanted for wanted, _ in wishes])
+
+
+def _note_made(row: Backlink, reference: str) -> None:
+    row.state, row.reference, row.problem = Backlink.State.MADE, reference[:255], ""
+
+
+def _link(row: Backlink, link: ExternalSystemLink) -> trackers.Backlink:
+    return trackers.Backlink(
+        global_id=row.global_id, url=row.url, title=row.title, summary=link.project.name
+    )
 
 
 def _url(route: str, parts: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from backgroundtasks.exceptions import SecretUnreadable
 from tickets import credentials, trackers
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from tickets.models import ExternalSystem, ExternalSystemLink
+    from tickets.trackers.builtin import BuiltinTracker
 
 #: Looks like a project of the kind, for connections that none was named for yet.
 _PROJECTS: Final = {
@@ -57,6 +58,11 @@ def tracker_of(link: ExternalSystemLink, *, within: timedelta | None = None) -> 
     except SecretUnreadable as error:
         raise trackers.errors.ConnectionInvalid(link.external_system.name, [str(error)]) from None
     return trackers.connect(connection, within=within)
+
+
+def tracker_here(link: ExternalSystemLink) -> BuiltinTracker:
+    """Return the tracker of a link which is our own database: it takes part in transactions."""
+    return cast("BuiltinTracker", tracker_of(link))
 
 
 def problems(system: ExternalSystem, *, project: str | None = None) -> list[str]:

@@ -7,7 +7,8 @@ the database's constraints decide, and rows know the task that made them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from django.db import IntegrityError, transaction
 
 from backgroundtasks import clock, kept
 from indexing import documents
-from tickets import asking, incidents, numbering, picklists, trackers, visibility
+from tickets import asking, connections, incidents, numbering, picklists, trackers, visibility
 from tickets.models import (
     ExternalSystemLink,
     ExternalTicket,
@@ -109,8 +110,7 @@ def find(links: Sequence[ExternalSystemLink], key: str, *, seconds: float) -> Fo
     found = [Found(one.link, one.value) for one in answers if one.value is not None]
     errors = [one.error for one in answers if one.error is not None]
     # Of one ticket that two links lead to, the first link is as good as the second.
-    same = {(one.link.external_system_id, one.ticket.id) for one in found}
-    if len(same) > 1:
+    if len({_same(one) for one in found}) > 1:
         ambiguous = trackers.errors.TicketAmbiguous(key, [one.link.name for one in found])
         raise TicketRefused(f"{ambiguous} (ExternalSystemLinkId)")
     for error in errors:
@@ -120,6 +120,25 @@ def find(links: Sequence[ExternalSystemLink], key: str, *, seconds: float) -> Fo
     if not found:
         raise TicketRefused(" ".join(dict.fromkeys(map(str, errors))))
     return found[0]
+
+
+def find_here(links: Sequence[ExternalSystemLink], keys: Iterable[str]) -> dict[str, Found]:
+    """
+    Return the tickets of those keys for which `find` returns one, of trackers that are all here.
+
+    They are asked for together. `find` tells why another key has none.
+    """
+    wanted = list(dict.fromkeys(keys))
+    found: dict[str, list[Found]] = {}
+    for link in links:
+        with suppress(trackers.errors.ConnectionInvalid):
+            for key, ticket in connections.tracker_here(link).found_among(wanted).items():
+                found.setdefault(key, []).append(Found(link, ticket))
+    return {
+        key: several[0]
+        for key, several in found.items()
+        if len({_same(one) for one in several}) == 1
+    }
 
 
 def read(link: ExternalSystemLink, ticket_id: str, *, seconds: float) -> Found:
@@ -173,6 +192,19 @@ def _used(found: Found, row: ExternalTicket | None) -> ExternalTicket | None:
     elif row.link_id == found.link.pk:
         row.link = found.link  # with all that was read of it
     return row
+
+
+def held_known(found: Sequence[Found]) -> list[ExternalTicket | None]:
+    """
+    Return of each ticket the incident's side, which is held; None for one that has no incident.
+
+    Within a transaction. Incidents are held in one order, so that no two who do this wait for each
+    other.
+    """
+    identities = sorted({_identity(one) for one in found})
+    rows = zip(identities, _held_known.each(identities), strict=True)
+    known = {identity: several[0] for identity, several in rows if several}
+    return [_used(one, known.get(_identity(one))) for one in found]
 
 
 def bring_together(found: Found, *, task_id: UUID, user_id: int | None) -> ExternalTicket:
@@ -343,6 +375,11 @@ def _held_known(system: UUID, project: UUID, ticket_id: str) -> QuerySet[Externa
     rows = ExternalTicket.objects.filter(external_system=system, project=project)
     rows = rows.filter(ticket_id=ticket_id).only(*_KNOWN, "incident__id")
     return rows.select_related("incident").select_for_update(no_key=True, of=("incident",))
+
+
+def _same(found: Found) -> tuple[UUID, str]:
+    """Return what two answers have in common that are one ticket."""
+    return found.link.external_system_id, found.ticket.id
 
 
 def _identity(found: Found) -> tuple[UUID, UUID, str]:

@@ -26,6 +26,8 @@ class Batch:
         self.size = len(runs)
         #: Its last one may be claimed together with others, so the next ones may be too.
         self.is_short = runs[-1].batchable
+        #: Several of its runs are done at once right now, which takes longer than one.
+        self.at_several = False
         self.renewed_at = time.monotonic()
         self._lock = threading.Lock()
         self._waiting = list(reversed(runs))
@@ -35,6 +37,27 @@ class Batch:
         """Return the next run to begin; None when none is left."""
         with self._lock:
             return self._waiting.pop() if self._waiting else None
+
+    @property
+    def waiting(self) -> list[ClaimedRun]:
+        """The runs that have not begun, the next one first."""
+        with self._lock:
+            return self._waiting[::-1]
+
+    def take_all(self, runs: Sequence[ClaimedRun]) -> list[ClaimedRun]:
+        """Take these runs, to begin all at once; return those that were still waiting."""
+        wanted = {run.id for run in runs}
+        with self._lock:
+            taken = [run for run in self._waiting if run.id in wanted]
+            self._waiting = [run for run in self._waiting if run.id not in wanted]
+            self.at_several = bool(taken)
+            return taken[::-1]
+
+    def put_back(self, runs: Sequence[ClaimedRun]) -> None:
+        """Let those of the taken runs that have not begun after all wait again, before the others."""
+        with self._lock:
+            self.at_several = False
+            self._waiting.extend(reversed(runs))
 
     def surrender(self) -> list[UUID]:
         """Take the runs that have not begun out of the batch; return their ids."""

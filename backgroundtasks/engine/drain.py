@@ -23,7 +23,7 @@ from django.db import (
 )
 
 from backgroundtasks import clock, conf
-from backgroundtasks.engine import process, wakeup
+from backgroundtasks.engine import process, together, wakeup
 from backgroundtasks.engine.batch import Batch
 from backgroundtasks.engine.executor import Execution, discard
 from backgroundtasks.engine.pulse import Pulse
@@ -75,6 +75,8 @@ class Drainer:
         #: Average seconds of one short run; decides how many are claimed together.
         self._short = 0.0
         self._most = 1
+        #: The last batch had runs that were done at once.
+        self._joint = False
         #: Runs are claimed whose end is not stored yet.
         self.holds = False
 
@@ -187,8 +189,10 @@ class Drainer:
         their caches stale after each wait: two of them did a third of what one does. Runs that take no
         time write nothing; those are done side by side.
         """
-        alone = self._turn is not None and connection.vendor == "sqlite" and self._short > _WRITING
-        return not alone or self._turn is None or self._turn.take()
+        if self._turn is None or connection.vendor != "sqlite":
+            return True
+        writes = self._joint or self._short > _WRITING
+        return not writes or self._turn.take()
 
     def _leave_turn(self) -> None:
         if self._turn is not None:
@@ -247,16 +251,15 @@ class Drainer:
             self._pulse.batch = self._pulse.execution = None
 
     def _work_off(self, batch: Batch) -> list[Finish]:
-        finishes: list[Finish] = []
-        began = 0
         since = flushed_at = time.monotonic()
+        finishes, began = self._work_together(batch)
+        self._joint = began > 0
         while (run := batch.take()) is not None:
             if self._stop_flag.age is not None:
                 self.persist(lambda run=run: arrows.give_back([run.id], token=batch.token))  # type: ignore[misc]
                 continue
             began += 1
-            execution = Execution(run, batch.token, stop_flag=self._stop_flag, persist=self.persist)
-            self._pulse.execution = execution
+            self._pulse.execution = execution = self._execution(run, batch)
             finish = execution.perform()
             self._pulse.execution = None
             if finish is not None:
@@ -267,6 +270,27 @@ class Drainer:
                 flushed_at = time.monotonic()
         self._adapt(batch, began, time.monotonic() - since)
         return finishes
+
+    def _work_together(self, batch: Batch) -> tuple[list[Finish], int]:
+        """Do at once what can be; return the good ends and how many runs were done. The others wait on."""
+        finishes: list[Finish] = []
+        count = 0
+        for group in together.groups(batch.waiting):
+            if self._stop_flag.age is not None:
+                break
+            executions = [self._execution(run, batch) for run in batch.take_all(group)]
+            if not executions:
+                continue
+            self._pulse.execution = executions[0]
+            done = together.perform(executions)
+            self._pulse.execution = None
+            batch.put_back([one.run for one in executions if one.run.id not in done])
+            finishes += filter(None, done.values())
+            count += len(done)
+        return finishes, count
+
+    def _execution(self, run: ClaimedRun, batch: Batch) -> Execution:
+        return Execution(run, batch.token, stop_flag=self._stop_flag, persist=self.persist)
 
     def _adapt(self, batch: Batch, began: int, seconds: float) -> None:
         """Choose how many the next claim takes: as many short ones as fit in the batch time."""

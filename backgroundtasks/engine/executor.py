@@ -110,8 +110,34 @@ class Execution:
             How it ended well, for the caller to store together with others; None when the
             run was settled here in another way.
         """
+        return self._settled(self._call)
+
+    def finish(self, outcome: Outcome | None) -> Finish | None:
+        """Return the good end of a run that was done together with others; see `perform`."""
+        return self._settled(lambda: outcome)
+
+    def parameters(self) -> dict[str, Any]:
+        """
+        Check once more that the run may be done; return what it is done with.
+
+        Raises:
+            Refused: it may not be.
+        """
+        if self.handler is None:
+            raise Refused(f"No handler has the task type {self.run.task_type} any more.")
         try:
-            return self._finish(self._call())
+            permissions.require(
+                self.handler.permissions,
+                self._persist(lambda: _actor(self.run)),
+                f"run {self.run.task_type}",
+            )
+            return self.handler.loaded(self.run.parameters)
+        except exceptions.TaskCenterError as error:
+            raise Refused(str(error)) from None
+
+    def _settled(self, work: Callable[[], Outcome | None]) -> Finish | None:
+        try:
+            return self._finish(work())
         except Cancelled:
             self._cancel()
         except WorkerStopping:
@@ -275,25 +301,16 @@ class Execution:
     # -- steps ------------------------------------------------------------------------------
 
     def _call(self) -> Outcome | None:
-        """Check once more that the run may be done, and do it."""
-        if self.handler is None:
-            raise Refused(f"No handler has the task type {self.run.task_type} any more.")
-        try:
-            permissions.require(
-                self.handler.permissions,
-                self._persist(lambda: _actor(self.run)),
-                f"run {self.run.task_type}",
-            )
-            parameters = self.handler.loaded(self.run.parameters)
-        except exceptions.TaskCenterError as error:
-            raise Refused(str(error)) from None
+        """Do the run, if it may be done."""
+        parameters = self.parameters()
+        assert self.handler is not None  # noqa: S101 - it gave the parameters
         lease = self.handler.lease_of()
         if lease > conf.LEASE:
             self._persist(lambda: arrows.renew([self.run.id], token=self.fence.token, lease=lease))
         try:
             return self.handler().perform(self.context, parameters)
         finally:
-            _leave_transaction()
+            leave_transaction()
 
     def _finish(self, outcome: Outcome | None) -> Finish:
         """Return the good end; refuse a result that cannot be stored."""
@@ -526,7 +543,7 @@ def _describe(error: BaseException) -> str:
         return type(error).__name__
 
 
-def _leave_transaction() -> None:
+def leave_transaction() -> None:
     """Undo what a handler may have left behind on the connection, before the end is stored."""
     if connection.in_atomic_block or not connection.get_autocommit():
         connection.close()

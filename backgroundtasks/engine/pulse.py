@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 _LOOK: Final = 0.5
 #: After this time (seconds) of one run, the rest of its batch is given back.
 _SLOW: Final = 0.1
+#: Or of several that are done at once.
+_SLOW_TOGETHER: Final = 0.5
 
 
 class Pulse(threading.Thread):
@@ -96,7 +98,7 @@ class Pulse(threading.Thread):
         if now - self._beat_at >= conf.HEARTBEAT.total_seconds():
             self._beat(batch)
             self._beat_at = now
-        if execution is not None and batch is not None and execution.age > _SLOW:
+        if execution is not None and batch is not None and execution.age > _slow(batch):
             self._slow()
             rest = batch.surrender()
             if rest:
@@ -172,3 +174,7 @@ class Pulse(threading.Thread):
         lease = execution.handler.lease_of()
         if time.monotonic() - batch.renewed_at > lease.total_seconds():
             execution.reason = LeaseLost
+
+
+def _slow(batch: Batch) -> float:
+    return _SLOW_TOGETHER if batch.at_several else _SLOW

@@ -14,6 +14,7 @@ class Turn:
     """
 
     def __init__(self) -> None:
+        self._taken = False
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the cluster
 
     def take(self) -> bool:
@@ -22,8 +23,12 @@ class Turn:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
+        self._taken = True
         return True
 
     def leave(self) -> None:
-        """Let others have it."""
+        """Let others have it, if this process has it."""
+        if not self._taken:
+            return
+        self._taken = False
         fcntl.lockf(self._file, fcntl.LOCK_UN)

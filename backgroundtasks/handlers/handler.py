@@ -15,7 +15,7 @@ from backgroundtasks.handlers import registry, secrets
 from backgroundtasks.handlers.storable import problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from backgroundtasks.handlers.actor import Actor
@@ -73,6 +73,8 @@ class TaskHandler:
         if "task_type" in cls.__dict__ and cls.task_type:
             if cls.short and not cls.idempotent:
                 raise TypeError(f"{cls.__name__} is short, so it must be idempotent too.")
+            if cls.is_joint() and not cls.short:
+                raise TypeError(f"{cls.__name__} has perform_together, so it must be short.")
             if (cls.max_attempts or 1) > 1 and not cls.idempotent:
                 raise TypeError(f"{cls.__name__} has several attempts, so it must be idempotent.")
             for name, field in cls.Parameters._declared_fields.items():  # noqa: SLF001
@@ -96,6 +98,28 @@ class TaskHandler:
                 with the exception's name and text.
         """
         raise NotImplementedError
+
+    @classmethod
+    def perform_together(
+        cls, works: Sequence[tuple[TaskContext, dict[str, Any]]]
+    ) -> Mapping[UUID, Outcome | None]:
+        """
+        Do at once what can be done at once of `short` runs that were claimed together.
+
+        For types whose runs cost less together than one by one: fewer statements, one commit.
+        Asked for first attempts only, before any of them is performed. The runs that are not in the
+        answer are performed alone then, and all of them when this raises: what it wrote for those
+        is undone (a transaction), or `perform` finds it as another attempt would.
+
+        It must not take long: nobody can cancel one of the runs meanwhile.
+
+        Args:
+            works: The context and the parameters of each, as `perform` takes them; two or more.
+
+        Returns:
+            The outcomes of what was done, by the context's `run_id`.
+        """
+        return {}
 
     @classmethod
     def exclusive_key(cls, parameters: Mapping[str, Any]) -> str | None:
@@ -219,6 +243,11 @@ class TaskHandler:
         nothing, so threads share it; it has no `initial_data`.
         """
         return cls.Parameters()
+
+    @classmethod
+    def is_joint(cls) -> bool:
+        """Return whether several runs may be done at once."""
+        return cls.perform_together.__func__ is not TaskHandler.perform_together.__func__  # type: ignore[attr-defined]
 
     @classmethod
     def timeout_of(cls) -> timedelta:

@@ -31,7 +31,7 @@ from backgroundtasks.handlers.outcome import Outcome, TaskFailed
 from backgroundtasks.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from django.contrib.auth.models import User
 
@@ -154,12 +154,65 @@ def perform(
     except Interrupted:
         performed.state = State.QUEUED
     else:
-        performed.state = State.WARNED if outcome.warnings else State.SUCCEEDED
-        performed.result = _through_json(dict(outcome.result))
-        performed.warnings = list(outcome.warnings)
+        _end_well(performed, outcome)
     performed.progress = context.latest
     performed.memory = context.memory
     return performed
+
+
+def perform_together(
+    handler: type[TaskHandler],
+    works: Sequence[dict[str, Any]],
+    *,
+    user: User | None = None,
+    account_id: UUID | None = None,
+    run_ids: Sequence[UUID] = (),
+) -> list[Performed | None]:
+    """
+    Let a handler do the first attempts of several runs at once.
+
+    Args:
+        handler: The class.
+        works: The parameters of each run, as a caller sends them.
+        user: Whose tasks they are.
+        account_id: Their account; a made-up one by default.
+        run_ids: Of the runs; made-up ones by default.
+
+    Returns:
+        What became of each; None for one that is to be performed alone.
+
+    Raises:
+        ParametersInvalid, TypeError: as `perform`.
+    """
+    account_id = account_id or uuid4()
+    given = []
+    for number, parameters in enumerate(works):
+        context = TaskContext(
+            _Channel(cancel_after=None, stop_after=None, pause_after=None, ended={}),
+            run_id=run_ids[number] if run_ids else uuid4(),
+            task_id=uuid4(),
+            account_id=account_id,
+            user_id=user.pk if user else None,
+            attempt=1,
+        )
+        stored = handler.stored(handler.validated(parameters))
+        given.append((context, handler.loaded(_through_json(stored))))
+    outcomes = handler.perform_together(given)
+    done: list[Performed | None] = []
+    for context, _ in given:
+        if context.run_id not in outcomes:
+            done.append(None)
+            continue
+        performed = Performed(progress=context.latest, memory=context.memory)
+        _end_well(performed, outcomes[context.run_id] or Outcome())
+        done.append(performed)
+    return done
+
+
+def _end_well(performed: Performed, outcome: Outcome) -> None:
+    performed.state = State.WARNED if outcome.warnings else State.SUCCEEDED
+    performed.result = _through_json(dict(outcome.result))
+    performed.warnings = list(outcome.warnings)
 
 
 class _Channel:

@@ -251,6 +251,25 @@ def read(sql: str, values: Sequence[Any], database: BaseDatabaseWrapper | None =
         return _plain(sql, values)
 
 
+def read_each(
+    sql: str, values: Sequence[Sequence[Any]], database: BaseDatabaseWrapper | None = None
+) -> list[list[Any]]:
+    """
+    Run a statement once for each set of values; return the rows of each.
+
+    One after the other, but sent together: the answers are waited for once.
+    """
+    database = database or connections[DEFAULT_DB_ALIAS]
+    if len(values) < 2 or database.queries_logged or database.execute_wrappers:  # noqa: PLR2004 - one is not several
+        return [read(sql, each, database) for each in values]
+    with database.wrap_database_errors, psycopg.Cursor(_driver(database)) as cursor:
+        cursor.executemany(sql, values, returning=True)
+        rows = [cursor.fetchall()]
+        while cursor.nextset():
+            rows.append(cursor.fetchall())
+        return rows
+
+
 def _plain(sql: str, values: Sequence[Any]) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)

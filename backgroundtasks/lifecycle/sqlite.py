@@ -176,6 +176,20 @@ def read(sql: str, values: Sequence[Any], database: BaseDatabaseWrapper | None =
         return cursor.fetchall()
 
 
+def read_each(
+    sql: str, values: Sequence[Sequence[Any]], database: BaseDatabaseWrapper | None = None
+) -> list[list[Any]]:
+    """Run a statement once for each set of values; return the rows of each. See `read`."""
+    database = database or connections[DEFAULT_DB_ALIAS]
+    if database.queries_logged or database.execute_wrappers:
+        return [read(sql, each, database) for each in values]
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    sql = _with_marks(sql)
+    with database.wrap_database_errors, closing(database.connection.cursor()) as cursor:
+        return [cursor.execute(sql, _adapted(each)).fetchall() for each in values]
+
+
 @lru_cache(maxsize=1000)
 def _with_marks(sql: str) -> str:
     """Return a statement of Django's with the places that the driver takes."""

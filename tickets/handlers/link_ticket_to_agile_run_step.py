@@ -20,17 +20,13 @@ class LinkTicketToAgileRunStep(LinkTicket):
     task_type = "LinkTicketToAgileRunStep"
     word = "step"
     route = "agilerun-step-incidents"
+    finder = places.of_agile_step
 
     class Parameters(LinkTicket.Parameters):
         """The step and the ticket."""
 
         AgileRunId = serializers.UUIDField()
         StepId = serializers.UUIDField()
-
-    @classmethod
-    def place(cls, account_id: UUID, parameters: Mapping[str, Any]) -> places.Place | None:
-        """Return the step."""
-        return places.of_agile_step(account_id, parameters["AgileRunId"], parameters["StepId"])
 
     @classmethod
     def place_parts(cls, parameters: Mapping[str, Any]) -> dict[str, UUID]:

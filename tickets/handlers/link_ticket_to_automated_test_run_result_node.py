@@ -20,19 +20,13 @@ class LinkTicketToAutomatedTestRunResultNode(LinkTicket):
     task_type = "LinkTicketToAutomatedTestRunResultNode"
     word = "result node"
     route = "automatedtestrun-node"
+    finder = places.of_node
 
     class Parameters(LinkTicket.Parameters):
         """The node and the ticket."""
 
         AutomatedTestRunId = serializers.UUIDField()
         ResultNodeId = serializers.UUIDField()
-
-    @classmethod
-    def place(cls, account_id: UUID, parameters: Mapping[str, Any]) -> places.Place | None:
-        """Return the node."""
-        return places.of_node(
-            account_id, parameters["AutomatedTestRunId"], parameters["ResultNodeId"]
-        )
 
     @classmethod
     def place_parts(cls, parameters: Mapping[str, Any]) -> dict[str, UUID]:

@@ -20,16 +20,12 @@ class LinkTicketToStepResult(LinkTicket):
     task_type = "LinkTicketToStepResult"
     word = "step result"
     route = "stepresult"
+    finder = places.of_step_result
 
     class Parameters(LinkTicket.Parameters):
         """The step and the ticket."""
 
         StepResultId = serializers.UUIDField()
-
-    @classmethod
-    def place(cls, account_id: UUID, parameters: Mapping[str, Any]) -> places.Place | None:
-        """Return the step."""
-        return places.of_step_result(account_id, parameters["StepResultId"])
 
     @classmethod
     def place_parts(cls, parameters: Mapping[str, Any]) -> dict[str, UUID]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -22,10 +23,10 @@ from backgroundtasks.handlers import (
 )
 from tickets import asking, backlinks, linking, pasted, trackers
 from tickets.models import Backlink, ExternalSystemLink, ExternalTicket
-from tickets.places import Place, PlaceGone
+from tickets.places import Finder, NewLink, Place, PlaceGone, link_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
 #: In a run nobody waits: a tracker has all the time that one of its operations may take.
@@ -76,6 +77,16 @@ class KeyField(serializers.CharField):
         return pasted.without_secrets(str(super().to_internal_value(data)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A run, and the ticket that it is to link with what failed."""
+
+    context: TaskContext
+    found: linking.Found
+    place: Place
+    parameters: dict[str, Any]
+
+
 class LinkTicket(TicketHandler):
     """
     Links a ticket, named by its key, with what failed; an incident is kept in step with it.
@@ -101,10 +112,8 @@ class LinkTicket(TicketHandler):
             help_text="Which tracker, when the key is in several of the project's.",
         )
 
-    @classmethod
-    def place(cls, account_id: UUID, parameters: Mapping[str, Any]) -> Place | None:
-        """Return what failed; None when the account has no such thing."""
-        raise NotImplementedError
+    #: Finds it, by account and `place_parts`.
+    finder: ClassVar[Finder[Any, Any]]
 
     @classmethod
     def place_parts(cls, parameters: Mapping[str, Any]) -> dict[str, UUID]:
@@ -171,6 +180,67 @@ class LinkTicket(TicketHandler):
         context.progress(3, 3)
         return outcome(row, problem)
 
+    @classmethod
+    def perform_together(
+        cls, works: Sequence[tuple[TaskContext, dict[str, Any]]]
+    ) -> Mapping[UUID, Outcome]:
+        """
+        Link the tickets of the built-in tracker that have their incident already.
+
+        New incidents, other trackers, and whatever is refused are a run's own business.
+        """
+        wanted = cls._wanted(works)
+        with transaction.atomic():
+            for one in wanted[:1]:
+                one.context.commit_with_end()
+            linked = cls._link_each(wanted)
+        for context, _ in linked:
+            context.progress(3, 3, LEADING_BACK)
+        return {context.run_id: outcome(row, "") for context, row in linked}
+
+    @classmethod
+    def _wanted(cls, works: Sequence[tuple[TaskContext, dict[str, Any]]]) -> list[_Wanted]:
+        """Return the runs whose place is there, and whose ticket is in a tracker that is here."""
+        asked = [cls._place_key(context.account_id, given) for context, given in works]
+        by_project: dict[tuple[Any, ...], list[tuple[TaskContext, Place, dict[str, Any]]]] = {}
+        for (context, given), place in zip(works, cls.finder.each(asked), strict=True):
+            if place is not None:
+                which = (context.account_id, place.project_id, given.get("ExternalSystemLinkId"))
+                by_project.setdefault(which, []).append((context, place, given))
+        wanted: list[_Wanted] = []
+        for (account_id, *_), several in by_project.items():
+            _, place, given = several[0]
+            with suppress(linking.LinkRefused):
+                links = cls._links(account_id, place, given)
+                if all(map(asking.is_here, links)):
+                    found = linking.find_here(links, (given["Key"] for *_, given in several))
+                    wanted += [
+                        _Wanted(context, found[given["Key"]], place, given)
+                        for context, place, given in several
+                        if given["Key"] in found
+                    ]
+        return wanted
+
+    @classmethod
+    def _link_each(cls, wanted: Sequence[_Wanted]) -> list[tuple[TaskContext, ExternalTicket]]:
+        """Return the runs that linked, and with what. Within a transaction."""
+        known = linking.held_known([one.found for one in wanted])
+        pairs = [(one, row) for one, row in zip(wanted, known, strict=True) if row is not None]
+        links = link_each(
+            [
+                NewLink(one.place, row.incident_id, row.account_id, one.context.task_id)
+                for one, row in pairs
+            ]
+        )
+        made = [pair for pair, link in zip(pairs, links, strict=True) if link and link[1]]
+        wishes = [
+            (wish, one.found)
+            for one, row in made
+            if (wish := cls._wish(one.context, row, one.place, one.parameters)) is not None
+        ]
+        backlinks.make_here(wishes)
+        return [(one.context, row) for one, row in made]
+
     def _link(
         self,
         context: TaskContext,
@@ -200,23 +270,28 @@ class LinkTicket(TicketHandler):
                 context.remember(ticket=str(row.pk))
         return row, back
 
+    @classmethod
     def _wish(
-        self,
+        cls,
         context: TaskContext,
         row: ExternalTicket,
         place: Place,
         parameters: dict[str, Any],
     ) -> Backlink | None:
-        parts = self.place_parts(parameters)
-        return backlinks.wish(row, self.route, parts, title=place.title, task_id=context.task_id)
+        parts = cls.place_parts(parameters)
+        return backlinks.wish(row, cls.route, parts, title=place.title, task_id=context.task_id)
 
     @classmethod
     def _place(cls, account_id: UUID, parameters: Mapping[str, Any]) -> Place:
-        place = cls.place(account_id, parameters)
+        place = cls.finder(*cls._place_key(account_id, parameters))
         if place is None:
             identity = [*cls.place_parts(parameters).values()][-1]
             raise SubmissionRefused(f"The {cls.word} {identity} does not exist.")
         return place
+
+    @classmethod
+    def _place_key(cls, account_id: UUID, parameters: Mapping[str, Any]) -> tuple[UUID, ...]:
+        return (account_id, *cls.place_parts(parameters).values())
 
     @classmethod
     def _links(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -32,7 +33,7 @@ from tickets.trackers.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -87,6 +88,10 @@ def _by_number(
     return _of_project(account, project).filter(number=number).values_list(*_COLUMNS)
 
 
+def _number(key: str) -> int:
+    return int(key.rpartition("-")[2])
+
+
 class BuiltinTracker(Tracker):
     """Tickets of an account, in the project that the connection names."""
 
@@ -119,7 +124,18 @@ class BuiltinTracker(Tracker):
     def look_up(self, text: str) -> Ticket:
         """Ask by the key."""
         key = self.parse_key(text)
-        return self._ticket(self._row(_by_number, int(key.rpartition("-")[2]), key))
+        return self._ticket(self._row(_by_number, _number(key), key))
+
+    def found_among(self, texts: Iterable[str]) -> dict[str, Ticket]:
+        """Return the tickets of those texts of which `look_up` knows one; asks for all together."""
+        keys = {}
+        for text in texts:
+            with suppress(errors.TrackerError):
+                keys[text] = self.parse_key(text)
+        numbers = {key: _number(key) for key in keys.values()}
+        rows = dict(zip(numbers, self._rows_of(_by_number, numbers.values()), strict=True))
+        found = {key: self._ticket(row) for key, row in rows.items() if row is not None}
+        return {text: found[key] for text, key in keys.items() if key in found}
 
     def read(self, ticket_id: str) -> Ticket:
         """Ask by the primary key."""
@@ -178,21 +194,37 @@ class BuiltinTracker(Tracker):
 
     def backlink(self, ticket_id: str, link: Backlink) -> str:
         """Add or renew a link."""
-        ticket, *_ = self._row(_by_pk, self._pk(ticket_id), ticket_id)
-        made = BuiltinBacklink(
-            ticket_id=ticket,
-            global_id=link.global_id,
-            url=link.url,
-            title=link.title[:255],
-            summary=link.summary[:1000],
-            resolved=link.resolved,
-        )
-        kept.upsert(
+        [reference] = self.backlink_each([(ticket_id, link)])
+        return reference
+
+    def backlink_each(self, links: Sequence[tuple[str, Backlink]]) -> list[str]:
+        """
+        Add or renew links of tickets; return their ids. All are sent together.
+
+        Raises:
+            TicketNotFound: one of the tickets is not there; nothing was written.
+        """
+        pks = {ticket_id: self._pk(ticket_id) for ticket_id, _ in links}
+        for ticket_id, row in zip(pks, self._rows_of(_by_pk, pks.values()), strict=True):
+            if row is None:
+                raise errors.TicketNotFound(self.name, ticket_id)
+        made = [
+            BuiltinBacklink(
+                ticket_id=pks[ticket_id],
+                global_id=link.global_id,
+                url=link.url,
+                title=link.title[:255],
+                summary=link.summary[:1000],
+                resolved=link.resolved,
+            )
+            for ticket_id, link in links
+        ]
+        kept.upsert_each(
             made,
             unique=("ticket", "global_id"),
             update=("url", "title", "summary", "resolved"),
         )
-        return str(made.pk)
+        return [str(row.pk) for row in made]
 
     def changes(
         self, since: datetime, *, limit: int = 100, cursor: str | None = None
@@ -224,10 +256,14 @@ class BuiltinTracker(Tracker):
         return rows.filter(account_id=self._account).select_related("project")
 
     def _row(self, found: _Found, identity: int, asked: str) -> tuple[Any, ...]:
-        row = found.first(self._account, self.connection.project, identity)
+        [row] = self._rows_of(found, [identity])
         if row is None:
             raise errors.TicketNotFound(self.name, asked)
         return row
+
+    def _rows_of(self, found: _Found, identities: Iterable[int]) -> list[tuple[Any, ...] | None]:
+        asked = [(self._account, self.connection.project, one) for one in identities]
+        return [rows[0] if rows else None for rows in found.each(asked)]
 
     def _pk(self, ticket_id: str) -> int:
         if not re.fullmatch(r"[0-9]{1,18}", ticket_id):

@@ -21,9 +21,18 @@ from tests.support.reports import report
 from tests.support.trackers.gate import Gate
 from tests.support.trackers.roundup import PASSWORD, USER, RoundupPlace, RoundupServer
 from tests.support.waiting import wait_for
-from tests.support.workers import WorkerCommand, kill
+from tests.support.workers import WorkerCommand, exists, kill
 from tickets import credentials
-from tickets.models import Backlink, ExternalSystemLink, ExternalTicket, Incident, TicketWriter
+from tickets.models import (
+    Backlink,
+    BuiltinBacklink,
+    ExternalSystemLink,
+    ExternalTicket,
+    Incident,
+    StepResult,
+    StepResultIncident,
+    TicketWriter,
+)
 from tickets.trackers import Change
 
 #: A run waits for it, so that the gate can be shut before a worker begins.
@@ -185,6 +194,57 @@ class TestKilledAnywhere:
                 assert roundup.seen(row.ticket_id).summary == incident.summary
                 [back] = roundup.links(row.ticket_id)
                 assert back.endswith(f"/api/incident/{incident.pk}")
+
+
+def test_a_thousand_at_once_whose_workers_are_killed_are_each_linked_once() -> None:
+    """Of the built-in tracker; most of them are done together."""
+    bench = Bench()
+    keys = [bench.ticket(f"Number {number}").key for number in range(10)]
+    first = bench.step().target
+    steps = [first, *StepResult.objects.bulk_create(_beside(first, 999), batch_size=500)]
+    ids = operations.submit_many(
+        bench.actor,
+        "LinkTicketToStepResult",
+        ({"StepResultId": str(step.pk), "Key": keys[n % 10]} for n, step in enumerate(steps)),
+    )
+
+    with WorkerCommand(workers=2) as command:
+        for linked in (100, 300, 500):
+
+            def some(linked: int = linked) -> bool:
+                return StepResultIncident.objects.count() >= linked
+
+            wait_for(some, f"{linked} links; {command.log()}", limit=60)
+            kill(wait_for(lambda: _living(command), "a worker")[0])
+        wait_for(
+            lambda: not TaskStatus.objects.exclude(state__in=FINAL).exists(),
+            f"all runs to end; {command.log()}",
+            limit=120,
+        )
+        log = command.log()
+
+    assert "run.together_failed" not in log
+    assert TaskStatus.objects.filter(pk__in=ids, state=State.SUCCEEDED).count() == 1000
+    assert ExternalTicket.objects.count() == Incident.objects.count() == 10
+    for rows in (
+        StepResultIncident.objects.values("step_result"),
+        Backlink.objects.filter(state=Backlink.State.MADE).values("url"),
+        BuiltinBacklink.objects.values("url"),
+    ):
+        assert rows.count() == rows.distinct().count() == 1000
+    results = dict(TaskStatus.objects.values_list("pk", "result"))
+    by_task = dict(TaskStatus.objects.values_list("task", "pk"))
+    for task, incident in StepResultIncident.objects.values_list("linked_by", "incident"):
+        assert results[by_task[task]]["values"]["IncidentId"] == str(incident)
+
+
+def _living(command: WorkerCommand) -> list[int]:
+    return [worker.pid for worker in command.workers() if exists(worker.pid)]
+
+
+def _beside(first: StepResult, count: int) -> Iterator[StepResult]:
+    for number in range(1, count + 1):
+        yield StepResult(run=first.run, position=number)
 
 
 class TestFromReportToTracker:

@@ -18,9 +18,8 @@ def test_a_link_relates_as_a_rebuild_would(word: str) -> None:
     failed = bench.failed(word)
     incident = IncidentFactory.create(project=bench.project)
     documents.index(Incident, [incident.pk])
-    place = failed.handler.place(
-        bench.actor.account.pk, failed.handler.validated({**failed.parameters, "Key": "1"})
-    )  # type: ignore[attr-defined]
+    parameters = failed.handler.validated({**failed.parameters, "Key": "1"})
+    place = failed.handler._place(bench.actor.account.pk, parameters)  # type: ignore[attr-defined]
     assert isinstance(place, places.Place)
 
     first, again = (place.link(incident.pk, incident.account_id) for _ in range(2))
@@ -38,5 +37,5 @@ def test_only_what_a_source_declares_is_related() -> None:
 
     with pytest.raises(ValueError, match="Cousin"):
         documents.relate(
-            Incident, bench.project.pk, bench.actor.account.pk, [("Cousin", bench.project.pk)]
+            Incident, [(bench.actor.account.pk, bench.project.pk, "Cousin", bench.project.pk)]
         )

@@ -111,6 +111,47 @@ def test_a_row_that_is_there_stays_or_takes_what_it_is_to_take() -> None:
     assert BuiltinTicket.objects.get() == ticket
 
 
+def test_several_are_asked_for_and_stored_together_each_for_itself() -> None:
+    account = ProjectFactory.create().account
+    one, other = ScriptFactory.create(name="Refund"), ScriptFactory.create(name="Cancel")
+    asked = [(other.project_id, "Cancel"), (one.project_id, "Cancel"), (one.project_id, "Refund")]
+
+    assert _scripts.each(asked) == [[other], [], [one]]
+    assert _none.each([(one.project_id,)] * 2) == [[], []]
+    assert _scripts.each([]) == []
+
+    rows = [
+        BuiltinProject(account=account, key=key, last_number=number)
+        for number, key in enumerate(("A", "B", "A"))
+    ]
+    assert kept.insert_each_once(rows) == [True, True, False]
+    assert [row.pk is None for row in rows] == [False, False, True]
+    renewed = [
+        BuiltinProject(account=account, key=key, last_number=number)
+        for number, key in ((7, "B"), (8, "C"), (9, "C"))
+    ]
+    kept.upsert_each(renewed, unique=("account", "key"), update=("last_number",))
+    assert kept.insert_each_once([]) == []
+
+    stored = dict(BuiltinProject.objects.values_list("key", "pk"))
+    assert [row.pk for row in renewed] == [stored["B"], stored["C"], stored["C"]]
+    assert dict(BuiltinProject.objects.values_list("key", "last_number")) == {
+        "A": 0,
+        "B": 7,
+        "C": 9,
+    }
+
+
+def test_what_is_sent_together_is_refused_together() -> None:
+    account = ProjectFactory.create().account
+    good, bad = (BuiltinProject(account=account, key="A", last_number=n) for n in (1, None))
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        kept.upsert_each([good, bad], unique=("account", "key"), update=("last_number",))
+
+    assert not BuiltinProject.objects.exists()
+
+
 @kept.shared
 def _shared(project: UUID) -> QuerySet[Script]:
     return Script.objects.filter(project=project).select_related("project")
