@@ -151,8 +151,10 @@ class ExternalTicketAdmin(ReadOnlyPages):
                 done += 1
             except exceptions.TaskCenterError as error:
                 messages.error(request, str(error))
+        if not deeds:
+            messages.warning(request, "Nothing was chosen.")
         if done:
-            messages.success(request, f"{done} are tried again.")
+            messages.success(request, f"{done} {'is' if done == 1 else 'are'} tried again.")
 
 
 def failed_backlinks(user: User) -> list[Backlink]:

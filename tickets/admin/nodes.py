@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.urls import reverse
 
 from tickets.admin.attachments import downloads
+from tickets.admin.incidents import lines
 from tickets.admin.pages import ReadOnlyPages
-from tickets.models import ResultNode
+from tickets.models import ResultNode, ResultNodeIncident
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
 _RUN = "run__id__exact"
+#: Incidents that a page shows; it is no report.
+_MOST = 100
 
 
 @admin.register(ResultNode)
@@ -44,9 +48,10 @@ class NodeAdmin(ReadOnlyPages):
         "notes",
         "metadata",
         "parameters",
+        "incidents",
         "attachments",
     )
-    readonly_fields = ("attachments",)
+    readonly_fields = ("incidents", "attachments")
     raw_id_fields = ("run",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -58,9 +63,22 @@ class NodeAdmin(ReadOnlyPages):
             return rows.filter(needs_attention=True)
         return rows.defer("description", "metadata", "parameters", "notes") if listed else rows
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Leave out incidents for whoever may not see those."""
+        hidden = set() if request.user.has_perm("tickets.view_incident") else {"incidents"}
+        return tuple(name for name in self.fields if name not in hidden)
+
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """Return an order that an index has."""
         return ("run", "pk") if _RUN not in request.GET else ("pk",)
+
+    @admin.display(description="incidents")
+    def incidents(self, node: ResultNode) -> str:
+        linked = ResultNodeIncident.objects.filter(node=node).select_related("incident")
+        return lines(
+            (reverse("admin:tickets_incident_change", args=[one.incident_id]), str(one.incident))
+            for one in linked.order_by("created_at", "pk")[:_MOST]
+        )
 
     @admin.display(description="attachments")
     def attachments(self, node: ResultNode) -> str:

@@ -18,6 +18,7 @@ from tests.support.projects import (
     ExternalSystemLinkFactory,
     ExternalTicketFactory,
     IncidentFactory,
+    NodeFactory,
     PicklistItemFactory,
     ProjectFactory,
     StepResultFactory,
@@ -272,6 +273,23 @@ def test_an_incident_shows_its_tickets_and_what_it_was_found_by(
         assert place.title in text
 
 
+def test_a_result_node_shows_its_incidents_to_who_may_see_those(operator: Actor) -> None:
+    project = ProjectFactory.create(account=operator.account)
+    node = NodeFactory.create(run__assignment__automated_test__project=project)
+    incident = IncidentFactory.create(project=project, summary="Rounded up")
+    place = places.of_node(operator.account.pk, node.run_id, node.pk)
+    assert place
+    place.link(incident.pk, incident.account_id)
+    path = f"{ADMIN}/resultnode/{node.pk}/change/"
+
+    page = browser(operator, "view_resultnode", "view_incident").get(path).content.decode()
+    without = browser(operator, "view_resultnode").get(path).content.decode()
+
+    assert f'<a href="{ADMIN}/incident/{incident.pk}/change/">{incident}</a>' in page
+    assert incident.summary not in without
+    assert node.name in without
+
+
 def test_changing_an_incident_raises_its_version(desk: Client, operator: Actor) -> None:
     incident = IncidentFactory.create(project__account=operator.account)
     sent = {"summary": "Other", "description": "", **EMPTY}
@@ -332,10 +350,15 @@ class TestFailedLinks:
         assert page.count('name="run"') == 1
         assert "Bugs cannot be reached: it is off." in page
         assert "TST-7" in page
-        assert "1 are tried again." in after
+        assert "1 is tried again." in after
         assert 'name="run"' not in after
         again = TaskStatus.objects.get(retry_of=run.pk)
         assert (again.state, again.task_id) == (State.QUEUED, run.task_id)
+
+    def test_say_that_none_was_chosen(self, desk: Client) -> None:
+        page = desk.post(f"{ADMIN}/externalticket/failed/").content.decode()
+
+        assert "Nothing was chosen." in page
 
     def test_say_which_incident_and_which_tracker_they_were_about(
         self, desk: Client, operator: Actor
