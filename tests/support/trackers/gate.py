@@ -70,6 +70,9 @@ class Gate:
         gate = self
 
         class Handler(BaseHTTPRequestHandler):
+            #: A body would wait 40 ms until its headers have been acknowledged.
+            disable_nagle_algorithm = True
+
             def _pass(self) -> None:
                 line = f"{self.command} {self.path}"
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
