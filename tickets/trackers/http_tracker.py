@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 #: A ticket that is not there, or no longer.
 GONE: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 #: What reading an answer runs into that has other members, or members of another kind.
-_MISREAD: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+_MISREAD: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError)
+#: No tracker is older; what lies before it cannot be reckoned with on all sides.
+_FIRST_YEAR: Final = 1970
 
 
 class HttpTracker(Tracker):
@@ -329,7 +331,20 @@ def moment(text: Any, tracker: str) -> datetime:
         AnswerUnusable: it is none.
     """
     try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
+        return in_utc(datetime.fromisoformat(str(text)))
+    except (ValueError, OverflowError):
         raise errors.AnswerUnusable(tracker, "it has a moment that is none") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def in_utc(found: datetime) -> datetime:
+    """
+    Return a moment in UTC, which it is in without a time zone.
+
+    Raises:
+        ValueError: it is before there were trackers.
+        OverflowError: likewise, or after all years.
+    """
+    here = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    if here.year < _FIRST_YEAR:
+        raise ValueError(here)
+    return here

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, keys, paging
-from tickets.trackers.http_tracker import HttpTracker, named
+from tickets.trackers.http_tracker import HttpTracker, in_utc, named
 from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket, TicketField
 from tickets.trackers.transport.exchange import segments
 
@@ -309,6 +309,6 @@ def _label(found: Any, name: str = "name") -> str:
 
 def _moment(text: Any, tracker: str) -> datetime:
     try:
-        return datetime.strptime(str(text), _MOMENT).replace(tzinfo=UTC)
+        return in_utc(datetime.strptime(str(text), _MOMENT).replace(tzinfo=UTC))
     except ValueError:
         raise errors.AnswerUnusable(tracker, "it has a moment that is none") from None

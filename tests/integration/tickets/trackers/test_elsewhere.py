@@ -274,6 +274,31 @@ def test_a_redmine_that_shows_the_same_people_on_each_page_is_asked_twice() -> N
     assert len(asked) == 2
 
 
+def with_moment(text: str, number: Any = 7) -> str:
+    """Return an answer that is a ticket, or a list of one, in every tracker's shape."""
+    status = {"id": 1, "name": "New"}
+    jira = {"key": "TST-7", "fields": {"summary": "x", "status": status, "updated": text}}
+    redmine = {"project": {"id": 1, "name": "x"}, "subject": "x", "updated_on": text}
+    issue = {"id": "7", "status": status, **jira, **redmine}
+    github = {"number": number, "state": "open", "title": "x", "updated_at": text}
+    github["repository_url"] = "https://x/repos/shop/web"
+    roundup = {"id": "7", "title": "x", "status": status, "activity": text}
+    return json.dumps(
+        {
+            **issue,
+            **github,
+            "issue": issue,
+            "issues": [issue],
+            "items": [github],
+            "total": number,
+            "total_count": number,
+            "results": [{"id": 7, "type": "issue"}],
+            "issue_statuses": [status],
+            "data": {"attributes": roundup, "@etag": "x", "collection": [roundup]},
+        }
+    )
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -315,6 +340,24 @@ class TestNonsense:
             tracker.search("refund")
         assert not tracker.check().works
 
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "0001-01-01.00:00:00"])
+    def test_a_moment_before_all_trackers_is_unusable(
+        self, server: Hostile, values: dict[str, Any], moment: str
+    ) -> None:
+        class Everything(dict):  # type: ignore[type-arg]
+            def __missing__(self, path: str) -> bytes:
+                return answer(200, with_moment(moment))
+
+        server.sins = Everything()
+        connection = Connection(
+            **{"id": uuid4(), "name": "Theirs", "base_url": server.url, "secret": "x", **values}
+        )
+        tracker = trackers.connect(connection)
+
+        for ask in (lambda: tracker.read("7"), lambda: tracker.search("refund")):
+            with pytest.raises(errors.AnswerUnusable):
+                ask()
+
     @pytest.mark.parametrize(
         "body", ["{}", "[]", "null", '"x"', '{"issue": {}, "data": {}, "id": 1}']
     )
@@ -341,3 +384,25 @@ class TestNonsense:
             with contextlib.suppress(errors.TrackerError):
                 write()
         assert not tracker.check().works
+
+
+def test_numbers_without_end_are_unusable() -> None:
+    """`1e999` is JSON, and no number that a ticket or a count may be."""
+    with Hostile() as server:
+        body = with_moment("2026-01-01T00:00:00Z", float("inf")).replace("Infinity", "1e999")
+        server.sins = {
+            "/api/v3/repos/shop/web/issues/7": answer(200, body),
+            "/api/v3/search/issues": answer(200, body),
+            "/rest/api/2/search": answer(200, body),
+        }
+        known = {"id": uuid4(), "name": "Theirs", "base_url": server.url, "secret": "x"}
+        github = trackers.connect(Connection(**known, kind="github", project="shop/web"))
+        jira = trackers.connect(Connection(**known, kind="jira", project="TST"))
+
+        for ask in (
+            lambda: github.read("7"),
+            lambda: github.search("refund"),
+            lambda: jira.search("refund"),
+        ):
+            with pytest.raises(errors.AnswerUnusable):
+                ask()
