@@ -326,6 +326,15 @@ class Execution:
                 raise TaskFailed(f"The result cannot be stored as JSON: {error}.") from None
             for warning in warnings:
                 self.say("warning", "run.warning", warning, {})
+            if warnings:
+                logger.warning(
+                    "run.warned run_id=%s type=%s attempt=%s warnings=%s first=%s",
+                    self.run.id,
+                    self.run.task_type,
+                    self.run.attempt,
+                    len(warnings),
+                    warnings[0],
+                )
         processed, total, text = self.progress or (0, None, None)
         total = total or self.run.total
         processed = max(processed, self.run.processed)

@@ -153,6 +153,17 @@ class TestAResult:
         else:
             assert run.result == {"values": {"Value": "a\0b"}, "warnings": []}
 
+    def test_with_warnings_is_one_line_in_the_log(
+        self, make_handler: Any, drainer: Drainer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        make_handler(lambda *_: Outcome(warnings=["One is odd.", "So is another."]))
+
+        run = _do(drainer, "Played")
+
+        assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+            f"run.warned run_id={run.pk} type=Played attempt=1 warnings=2 first=One is odd."
+        ]
+
     def test_with_warnings_ends_warned_and_says_each(
         self, make_handler: Any, drainer: Drainer
     ) -> None:
