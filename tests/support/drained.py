@@ -5,7 +5,7 @@ from __future__ import annotations
 from unittest.mock import patch
 
 from backgroundtasks import clock
-from backgroundtasks.engine import executor
+from backgroundtasks.engine import executor, together
 from backgroundtasks.engine.drain import Drainer
 from backgroundtasks.models import TaskStatus
 from backgroundtasks.states import State
@@ -24,5 +24,8 @@ def drain() -> None:
         state=State.QUEUED
     )
     # A worker leaves whatever transaction a handler left open: here that would be the test's.
-    with patch.object(executor, "_leave_transaction"):
+    with (
+        patch.object(executor, "leave_transaction"),
+        patch.object(together, "leave_transaction"),
+    ):
         Drainer(["default"], stop_flag=_NotStopping()).drain()  # type: ignore[arg-type]
