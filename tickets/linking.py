@@ -250,15 +250,15 @@ def adopt(row: ExternalTicket, ticket: trackers.Ticket) -> None:
 def remember(row: ExternalTicket, ticket: trackers.Ticket, incident: Incident) -> None:
     """Put into a row how the ticket stands while it and the incident agree."""
     row.ticket_id = ticket.id
-    row.key = ticket.key[:255]
-    row.url = ticket.url[:1000]
+    row.key = clean(ticket.key, 255)
+    row.url = clean(ticket.url, 1000)
     row.type = clean(ticket.kind, 255)
     row.summary = clean(ticket.summary, 1000)
     row.status = clean(ticket.status, 255)
     row.status_category = ticket.category.value
     row.priority = clean(ticket.priority, 255)
     row.assignee = clean(ticket.assignee, 255)
-    row.version = ticket.version[:255]
+    row.version = clean(ticket.version, 255)
     row.changed_at = ticket.updated_at
     row.incident_version = incident.version_number
     row.synchronized_at = clock.now()

@@ -384,3 +384,16 @@ def test_a_new_incident_costs_a_bounded_number_of_queries(
 
     with django_assert_max_num_queries(31 + 3 * SAVEPOINT):
         link(bench, failed, ticket.key)
+
+
+@pytest.mark.parametrize("name", ["key", "url", "version", "kind", "summary"])
+def test_a_ticket_whose_words_no_database_stores_gets_an_incident(bench: Bench, name: str) -> None:
+    """A tracker's answer may hold NUL and halves of characters, in any text."""
+    ticket = replace(bench.ticket(), **{name: "TST-1\0\ud800"})
+
+    row = linking.bring_together(
+        linking.Found(bench.link, ticket), task_id=uuid.uuid4(), user_id=None
+    )
+
+    row.refresh_from_db()
+    assert getattr(row, {"kind": "type"}.get(name, name)) == "TST-1"
