@@ -32,6 +32,7 @@ class Batch:
         self._lock = threading.Lock()
         self._waiting = list(reversed(runs))
         self._held = {run.id for run in runs}
+        self._places = {run.id: place for place, run in enumerate(runs)}
 
     def take(self) -> ClaimedRun | None:
         """Return the next run to begin; None when none is left."""
@@ -54,10 +55,12 @@ class Batch:
             return taken[::-1]
 
     def put_back(self, runs: Sequence[ClaimedRun]) -> None:
-        """Let those of the taken runs that have not begun after all wait again, before the others."""
+        """Let those of the taken runs that have not begun after all wait again, where they waited."""
         with self._lock:
             self.at_several = False
-            self._waiting.extend(reversed(runs))
+            self._waiting = sorted(
+                [*self._waiting, *runs], key=lambda run: self._places[run.id], reverse=True
+            )
 
     def surrender(self) -> list[UUID]:
         """Take the runs that have not begun out of the batch; return their ids."""

@@ -254,6 +254,10 @@ class Drainer:
         since = flushed_at = time.monotonic()
         finishes, began = self._work_together(batch)
         self._joint = began > 0
+        if finishes and batch.waiting:
+            # Of the others one may be slow.
+            self._flush(finishes, batch.token)
+            finishes = []
         while (run := batch.take()) is not None:
             if self._stop_flag.age is not None:
                 self.persist(lambda run=run: arrows.give_back([run.id], token=batch.token))  # type: ignore[misc]
@@ -284,7 +288,7 @@ class Drainer:
             self._pulse.execution = executions[0]
             done = together.perform(executions)
             self._pulse.execution = None
-            batch.put_back([one.run for one in executions if one.run.id not in done])
+            batch.put_back([one.left() for one in executions if one.run.id not in done])
             finishes += filter(None, done.values())
             count += len(done)
         return finishes, count

@@ -7,6 +7,7 @@ import logging
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,8 @@ class Execution:
             attempt=run.attempt,
             memory=run.memory,
         )
+        #: Its memory was written, and may have been undone with a transaction of the handler's.
+        self._remembered = False
         #: Key to run of the children that are known to this attempt; None: not looked up yet.
         self._started: dict[str, UUID] | None = None
         self._stop_flag = stop_flag
@@ -115,6 +118,13 @@ class Execution:
     def finish(self, outcome: Outcome | None) -> Finish | None:
         """Return the good end of a run that was done together with others; see `perform`."""
         return self._settled(lambda: outcome)
+
+    def left(self) -> ClaimedRun:
+        """Return the run that was not done together with others: it remembers what is stored of it."""
+        if not self._remembered:
+            return self.run
+        memory = TaskStatus.objects.filter(pk=self.run.id).values_list("memory", flat=True)
+        return replace(self.run, memory=self._persist(memory.first))
 
     def parameters(self) -> dict[str, Any]:
         """
@@ -192,6 +202,7 @@ class Execution:
 
     def remember(self, memory: dict[str, Any]) -> None:
         """Store the run's memory."""
+        self._remembered = True
         self._persist(lambda: arrows.remember(self.fence, memory))
 
     def commit_with_end(self) -> None:
@@ -554,7 +565,11 @@ def _describe(error: BaseException) -> str:
 
 def leave_transaction() -> None:
     """Undo what a handler may have left behind on the connection, before the end is stored."""
+    if connection.connection is None:
+        return  # nothing is, and asking would open it: the database may be away
     if connection.in_atomic_block or not connection.get_autocommit():
+        # Nobody is inside the block any more. Closed within it, it could not be opened again.
+        connection.in_atomic_block = False
         connection.close()
 
 

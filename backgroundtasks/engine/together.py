@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from backgroundtasks import conf
-from backgroundtasks.engine.executor import Refused, leave_transaction
+from backgroundtasks.engine.executor import leave_transaction
 from backgroundtasks.handlers import registry
 from backgroundtasks.handlers.context import Interrupted
 
@@ -52,15 +52,17 @@ def perform(executions: Sequence[Execution]) -> dict[UUID, Finish | None]:
     for execution in executions:
         try:
             works.append((execution, execution.parameters()))
-        except Refused:
-            continue  # performed alone, it ends with the reason
+        except BaseException:  # noqa: BLE001, S112 - performed alone, it ends with the reason
+            continue
     if len(works) < 2:  # noqa: PLR2004 - one is not several
         return {}
     handler = works[0][0].handler
     assert handler is not None  # noqa: S101 - its runs are a group for it
+    by_id = {one.run.id: one for one, _ in works}
     outcomes: Mapping[UUID, Outcome | None] = {}
     try:
-        outcomes = handler.perform_together([(one.context, given) for one, given in works])
+        answer = handler.perform_together([(one.context, given) for one, given in works])
+        outcomes = {run_id: answer[run_id] for run_id in by_id if run_id in answer}
     except Interrupted:
         pass  # at the next checkpoint of the run that it is for
     except BaseException:  # whatever a handler raises ends this try only
@@ -71,5 +73,4 @@ def perform(executions: Sequence[Execution]) -> dict[UUID, Finish | None]:
         )
     finally:
         leave_transaction()
-    done = [one for one, _ in works if one.run.id in outcomes]
-    return {one.run.id: one.finish(outcomes[one.run.id]) for one in done}
+    return {run_id: by_id[run_id].finish(outcome) for run_id, outcome in outcomes.items()}

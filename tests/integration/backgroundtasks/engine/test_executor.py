@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -79,11 +80,16 @@ class TestWhateverAHandlerRaises:
         assert message.key == "run.exception"
         assert "ошибка" in message.parameters["traceback"]
 
+    @pytest.mark.parametrize(
+        "leave_open",
+        [lambda: transaction.set_autocommit(False), lambda: transaction.atomic().__enter__()],
+        ids=["without autocommit", "an atomic block"],
+    )
     def test_is_settled_although_it_left_the_connection_in_a_transaction(
-        self, make_handler: Any, drainer: Drainer
+        self, make_handler: Any, drainer: Drainer, leave_open: Callable[[], None]
     ) -> None:
         def perform(*_: Any) -> None:
-            transaction.set_autocommit(False)
+            leave_open()
             raise RuntimeError("boom")
 
         make_handler(perform)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
 from rest_framework import serializers
 
 from backgroundtasks import operations
@@ -47,7 +47,7 @@ class Played:
             self.together.append([given["Number"] for _, given in works])
             return self.answer(works)
 
-        make_handler(
+        self.handler: type[TaskHandler] = make_handler(
             perform,
             idempotent=True,
             short=True,
@@ -117,6 +117,42 @@ def test_whoever_is_left_out_is_performed_alone_and_in_order(
     assert ends() == [*well(0), (State.SUCCEEDED, None), *well(2, 3)]
 
 
+def test_the_ends_of_the_others_do_not_wait_for_whoever_is_left_out(
+    drainer: Drainer, played: Played, make_handler: Callable[..., Any]
+) -> None:
+    seen = []
+    played.answer = lambda works: {context.run_id: Outcome({"Number": 0}) for context, _ in works}
+    make_handler(lambda *_: seen.append(ends()), name="Other", idempotent=True, short=True)
+    played.submit(2)
+    operations.submit(factories.actor(), "Other", {})
+
+    drainer.drain()
+
+    assert seen == [[*well(0, 0), (State.RUNNING, None)]]
+
+
+def test_whoever_is_left_out_of_several_types_is_performed_in_the_order_of_the_queue(
+    drainer: Drainer, played: Played, make_handler: Callable[..., Any]
+) -> None:
+    order = played.alone
+    make_handler(
+        lambda *_: order.append(-1),
+        name="Other",
+        idempotent=True,
+        short=True,
+        perform_together=classmethod(lambda _cls, _works: {}),
+    )
+    played.answer = lambda _works: {}
+    actor = factories.actor()
+    for number in range(2):
+        operations.submit(actor, "Played", {"Number": number})
+        operations.submit(actor, "Other", {})
+
+    drainer.drain()
+
+    assert order == [0, -1, 1, -1]
+
+
 @pytest.mark.parametrize("error", [KeyError("rate"), SystemExit(1)], ids=["an error", "an exit"])
 def test_what_raises_is_undone_and_each_is_performed_alone(
     drainer: Drainer, played: Played, caplog: pytest.LogCaptureFixture, error: BaseException
@@ -139,11 +175,16 @@ def test_what_raises_is_undone_and_each_is_performed_alone(
     assert line.exc_info is not None
 
 
+@pytest.mark.parametrize(
+    "leave_open",
+    [lambda: connection.set_autocommit(False), lambda: transaction.atomic().__enter__()],
+    ids=["without autocommit", "an atomic block"],
+)
 def test_a_transaction_that_was_left_open_takes_no_end_with_it(
-    drainer: Drainer, played: Played
+    drainer: Drainer, played: Played, leave_open: Callable[[], None]
 ) -> None:
     def answer(works: Any) -> Any:
-        connection.set_autocommit(False)
+        leave_open()
         return {context.run_id: Outcome({"Number": given["Number"]}) for context, given in works}
 
     played.answer = answer
@@ -153,6 +194,93 @@ def test_a_transaction_that_was_left_open_takes_no_end_with_it(
 
     connection.close()
     assert ends() == well(0, 1)
+
+
+def test_the_database_may_be_away_when_it_is_left(
+    drainer: Drainer, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker waits for it, as it does for any run's end."""
+    database, tries = connections[DEFAULT_DB_ALIAS], []
+    connect = database.connect
+
+    def away() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("gone")
+        connect()
+
+    def answer(works: Any) -> Any:
+        database.close()
+        monkeypatch.setattr(database, "connect", away)
+        raise OperationalError("gone")
+
+    played.answer = answer
+    played.submit(2)
+
+    drainer.drain()
+
+    assert len(tries) >= 3
+    assert ends() == well(0, 1)
+
+
+@pytest.mark.parametrize("answer", [None, [], 7, {"a": 1}], ids=repr)
+def test_an_answer_that_is_none_leaves_each_to_be_performed_alone(
+    drainer: Drainer, played: Played, answer: Any
+) -> None:
+    played.answer = lambda _works: answer
+    played.submit(2)
+
+    drainer.drain()
+
+    assert played.alone == [0, 1]
+    assert ends() == well(0, 1)
+
+
+def test_parameters_that_break_their_reader_break_their_run_alone(
+    drainer: Drainer, played: Played, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = played.handler.loaded
+
+    def load(stored: dict[str, Any]) -> dict[str, Any]:
+        if stored["Number"] == 1:
+            raise LookupError("rate")
+        return loaded(stored)
+
+    monkeypatch.setattr(played.handler, "loaded", load)
+    played.submit(3)
+
+    drainer.drain()
+
+    assert (played.together, played.alone) == ([[0, 2]], [])
+    assert ends() == [*well(0), (State.SCHEDULED, None), *well(2)]
+    assert Message.objects.get().text == "LookupError: rate"
+
+
+def test_what_was_remembered_is_there_when_it_is_performed_alone(
+    drainer: Drainer, make_handler: Callable[..., Any]
+) -> None:
+    """And what was undone is not."""
+    seen = []
+
+    def perform(context: Any, _given: Any) -> None:
+        seen.append(context.memory)
+        context.remember(alone=True)
+
+    def both(_cls: Any, works: Any) -> Any:
+        (kept, _), (undone, _) = works
+        kept.remember(cursor=7)
+        with transaction.atomic():
+            undone.remember(cursor=8)
+            raise KeyError
+
+    make_handler(perform, idempotent=True, short=True, perform_together=classmethod(both))
+    operations.submit_many(factories.actor(), "Played", [{}] * 2)
+
+    drainer.drain()
+
+    assert seen == [{"cursor": 7, "alone": True}, {"alone": True}]
+    rows = TaskStatus.objects.order_by("position").values_list("memory", flat=True)
+    assert list(rows) == [{"cursor": 7, "alone": True}, {"alone": True}]
 
 
 def test_an_interruption_is_left_to_the_run_that_it_is_for(
