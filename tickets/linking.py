@@ -198,10 +198,14 @@ def held_known(found: Sequence[Found]) -> list[ExternalTicket | None]:
     """
     Return of each ticket the incident's side, which is held; None for one that has no incident.
 
-    Within a transaction. Incidents are held in one order, so that no two who do this wait for each
-    other.
+    Within a transaction. Incidents are held in the order of their ids, as whoever holds several
+    does, so that no two wait for each other.
     """
-    identities = sorted({_identity(one) for one in found})
+    asked = list({_identity(one) for one in found})
+    incident_ids = dict(zip(asked, _incidents_known.each(asked), strict=True))
+    identities = sorted(
+        (one for one in asked if incident_ids[one]), key=lambda one: incident_ids[one]
+    )
     rows = zip(identities, _held_known.each(identities), strict=True)
     known = {identity: several[0] for identity, several in rows if several}
     return [_used(one, known.get(_identity(one))) for one in found]
@@ -367,6 +371,12 @@ _KNOWN: Final = ("account", "incident", "link", "ticket_id", "key", "url", "link
 def _known(system: UUID, project: UUID, ticket_id: str) -> QuerySet[ExternalTicket]:
     rows = ExternalTicket.objects.filter(external_system=system, project=project)
     return rows.filter(ticket_id=ticket_id).only(*_KNOWN)
+
+
+@kept.query
+def _incidents_known(system: UUID, project: UUID, ticket_id: str) -> QuerySet[ExternalTicket, UUID]:
+    rows = ExternalTicket.objects.filter(external_system=system, project=project)
+    return rows.filter(ticket_id=ticket_id).values_list("incident_id", flat=True)
 
 
 @kept.query

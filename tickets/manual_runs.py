@@ -140,7 +140,9 @@ def remove_script_run(run: ScriptRun) -> None:
 def _store(run: ScriptRun, results: Mapping[UUID, Result]) -> None:
     if run.completed:
         raise RunRefused("The run is completed: its step results do not change any more.")
-    steps = {step.pk: step for step in run.step_results.filter(pk__in=list(results))}
+    # Held in the order of their ids, as whoever holds several does: no two wait for each other.
+    held = run.step_results.select_for_update(no_key=True).order_by("pk")
+    steps = {step.pk: step for step in held.filter(pk__in=list(results))}
     for step_id, result in results.items():
         step = steps.get(step_id)
         if step is None:

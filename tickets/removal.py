@@ -255,9 +255,9 @@ def _loosen(relation: ForeignObjectRel, ids: Collection[Any]) -> Iterator[int]:
     naming = _at(relation, ids)
     while batch := list(naming.order_by().values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
-            model._base_manager.filter(pk__in=batch).update(  # noqa: SLF001 - documented API
-                **{relation.field.name: None}
-            )
+            rows = model._base_manager.filter(pk__in=batch)  # noqa: SLF001 - documented API
+            staging.hold_to_change(rows)
+            rows.update(**{relation.field.name: None})
             if documents.knows(model):
                 documents.index(model, batch)
         yield 0

@@ -253,7 +253,7 @@ def remove_nodes(run_ids: Sequence[UUID]) -> Iterator[int]:
         together = run_ids[start : start + _TOGETHER]
         with transaction.atomic():
             runs = AutomatedTestRun.objects.filter(pk__in=together).exclude(stage=Stage.DISCARDED)
-            hidden = list(runs.values_list("pk", flat=True))
+            hidden = hold_to_change(runs)
             runs.update(stage=Stage.DISCARDED)
             _index_runs(hidden)
         yield from _remove_nodes(together)
@@ -283,6 +283,16 @@ def hold(rows: QuerySet[Any]) -> None:
     """
     if connection.features.has_select_for_update:
         list(rows.order_by("pk").select_for_update().values_list("pk"))
+
+
+def hold_to_change(rows: QuerySet[Any]) -> list[Any]:
+    """
+    Hold rows that one statement is about to change, until the transaction ends; return their ids.
+
+    In the order of their ids, as whoever holds several does, so that no two wait for each other; a
+    statement that changes several holds them in any order.
+    """
+    return list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
 
 
 def _remove(run_id: UUID) -> None:

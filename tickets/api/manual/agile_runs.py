@@ -156,7 +156,9 @@ def _save(actor: Actor, row: AgileRun, given: dict[str, Any]) -> None:
 
 def _save_steps(run: AgileRun, given: list[dict[str, Any]]) -> None:
     """Let a run have these steps and no others."""
-    known = {step.pk: step for step in run.steps.all()}
+    # Held in the order of their ids, as whoever holds several does: no two wait for each other.
+    held = run.steps.select_for_update(no_key=True).order_by("pk")
+    known = {step.pk: step for step in held}
     named = [step["Id"] for step in given if step.get("Id")]
     if len(named) != len(set(named)):
         raise kit.Refused("Steps: One step is named twice.")
