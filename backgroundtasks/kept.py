@@ -321,7 +321,22 @@ def _inserting(
     compiler: Any = statement.get_compiler(connection=connection)
     compiler.returning_fields = [meta.pk]
     [(sql, _)] = compiler.as_sql()
+    if conflict == OnConflict.IGNORE:
+        sql = _once(sql)
     return sql, [_value_of(field) for field in fields]
+
+
+def _once(sql: str) -> str:
+    """
+    Return an insertion of Django's that ignores conflicts with rows that are there, and nothing else.
+
+    On SQLite Django's ignores what a column refuses as well: an empty one, say.
+    """
+    ignoring = "INSERT OR IGNORE INTO "
+    if not sql.startswith(ignoring):
+        return sql
+    row, returning, key = sql.removeprefix(ignoring).rpartition(" RETURNING ")
+    return f"INSERT INTO {row} ON CONFLICT DO NOTHING{returning}{key}"
 
 
 def _value_of(field: Any) -> Callable[[Model], Any]:

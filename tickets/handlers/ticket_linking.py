@@ -190,9 +190,10 @@ class LinkTicket(TicketHandler):
         New incidents, other trackers, and whatever is refused are a run's own business.
         """
         wanted = cls._wanted(works)
+        if not wanted:
+            return {}
         with transaction.atomic():
-            for one in wanted[:1]:
-                one.context.commit_with_end()
+            wanted[0].context.commit_with_end()
             linked = cls._link_each(wanted)
         for context, _ in linked:
             context.progress(3, 3, LEADING_BACK)
@@ -225,7 +226,12 @@ class LinkTicket(TicketHandler):
     def _link_each(cls, wanted: Sequence[_Wanted]) -> list[tuple[TaskContext, ExternalTicket]]:
         """Return the runs that linked, and with what. Within a transaction."""
         known = linking.held_known([one.found for one in wanted])
-        pairs = [(one, row) for one, row in zip(wanted, known, strict=True) if row is not None]
+        # The way back is asked of the row's link, which may have been changed since.
+        pairs = [
+            (one, row)
+            for one, row in zip(wanted, known, strict=True)
+            if row is not None and row.link_id == one.found.link.pk
+        ]
         links = link_each(
             [
                 NewLink(one.place, row.incident_id, row.account_id, one.context.task_id)

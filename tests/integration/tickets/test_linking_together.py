@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from backgroundtasks.handlers.testing import Performed, perform, perform_together
 from backgroundtasks.lifecycle import store
@@ -175,6 +176,21 @@ class TestPerformedAlone:
 
         assert link_together(bench, [(bench.step(), ticket.key)] * 2) == [None, None]
 
+    def test_is_a_ticket_whose_incident_is_kept_in_step_through_another_link(
+        self, bench: Bench
+    ) -> None:
+        """The way back is asked of that one, which may lead elsewhere by now."""
+        ticket = known(bench)
+        bench.link.tracker_project = "OPS"
+        bench.link.save()
+        bench.linked("TST", external_system=bench.link.external_system)
+
+        assert link_together(bench, [(bench.step(), ticket.key)] * 2) == [None, None]
+        alone = link(bench, bench.step(), ticket.key)
+
+        assert alone.state == State.WARNED
+        assert "has no link back" in alone.warnings[0]
+
     def test_is_not_what_chose_one_of_two_trackers(self, bench: Bench) -> None:
         ticket = known(bench)
         bench.linked("TST")
@@ -192,6 +208,19 @@ class TestPerformedAlone:
 
         assert [run is not None for run in done] == [True, False]
         assert ExternalTicket.objects.get().key == ticket.key
+
+
+def test_nothing_is_written_and_nobody_waits_for_it_where_nothing_can_be_linked(
+    bench: Bench,
+) -> None:
+    """SQLite has one writer."""
+    works = [(bench.step(), "TST-99")] * 2
+
+    with CaptureQueriesContext(connection) as asked:
+        assert link_together(bench, works) == [None, None]
+
+    assert asked
+    assert [one["sql"] for one in asked if not one["sql"].startswith("SELECT")] == []
 
 
 class Killed(BaseException):

@@ -111,6 +111,17 @@ def test_a_row_that_is_there_stays_or_takes_what_it_is_to_take() -> None:
     assert BuiltinTicket.objects.get() == ticket
 
 
+def test_a_row_that_is_no_row_is_refused_and_not_taken_for_one_that_is_there() -> None:
+    account = ProjectFactory.create().account
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        kept.insert_once(BuiltinProject(account=account, key="A", last_number=None))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        kept.insert_once(BuiltinProject(account=account, key="A", last_number=-1))
+
+    assert not BuiltinProject.objects.exists()
+
+
 def test_several_are_asked_for_and_stored_together_each_for_itself() -> None:
     account = ProjectFactory.create().account
     one, other = ScriptFactory.create(name="Refund"), ScriptFactory.create(name="Cancel")
