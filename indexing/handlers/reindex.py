@@ -21,6 +21,7 @@ from backgroundtasks.handlers import (
     TaskHandler,
     permissions,
 )
+from backgroundtasks.handlers.fields import OptionalId
 from indexing import backends, sources, writing
 from indexing.models import Rebuild
 from indexing.sources import PROJECT, DocumentSource
@@ -51,7 +52,7 @@ class Reindex(TaskHandler):
         Optimize = serializers.BooleanField(
             default=False, help_text="Make the index smaller and faster afterwards; takes longer."
         )
-        ProjectId = serializers.UUIDField(
+        ProjectId = OptionalId(
             required=False, allow_null=True, default=None, help_text="One project; all without it."
         )
         SkipRelationships = serializers.BooleanField(

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any, Final
 
 from rest_framework import serializers
 
+from backgroundtasks.handlers.fields import OptionalId
 from tickets.models.picklist_item import validate_word
 
-_ZERO: Final = uuid.UUID(int=0)
 _LARGEST: Final = 2**31 - 1
 
 
-class GuidField(serializers.UUIDField):
-    """A GUID in any letter case; the vendor's clients send all zeros, or nothing, for none."""
+class GuidField(OptionalId):
+    """An id in a body, in which the vendor's clients send all zeros, or nothing, for none."""
 
     json_schema = {"anyOf": [{"type": "string", "format": "uuid"}, {"const": ""}]}
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        """Return the id, or None."""
-        value = super().run_validation(None if data == "" else data)
-        if value != _ZERO:
-            return value
-        return super().run_validation(None)
 
 
 class OptionalBoolean(serializers.BooleanField):

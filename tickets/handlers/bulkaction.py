@@ -20,6 +20,7 @@ from backgroundtasks.handlers import (
     TaskHandler,
     permissions,
 )
+from backgroundtasks.handlers.fields import OptionalId
 from indexing import tql
 from tickets import removal, uploads, visibility
 from tickets.bulk import kinds, selection
@@ -82,11 +83,11 @@ class BulkAction(TaskHandler):
         scenarioName = serializers.CharField(
             max_length=100, required=False, allow_null=True, allow_blank=True
         )
-        targetId = serializers.UUIDField(required=False, allow_null=True)
+        targetId = OptionalId(required=False, allow_null=True)
         targetType = serializers.CharField(max_length=60, required=False, allow_null=True)
-        targetPackageId = serializers.UUIDField(required=False, allow_null=True)
-        sourcePackageId = serializers.UUIDField(required=False, allow_null=True)
-        projectId = serializers.UUIDField(required=False, allow_null=True)
+        targetPackageId = OptionalId(required=False, allow_null=True)
+        sourcePackageId = OptionalId(required=False, allow_null=True)
+        projectId = OptionalId(required=False, allow_null=True)
         selections = SelectionsField(required=False, allow_null=True)
         tql = serializers.CharField(
             max_length=20_000,

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from backgroundtasks.exceptions import SubmissionFailed, SubmissionRefused
 from backgroundtasks.handlers import Actor, Outcome, Resource, TaskContext, TaskFailed
+from backgroundtasks.handlers.fields import OptionalId
 from tickets import asking, backlinks, linking, new_tickets, trackers
 from tickets.handlers.ticket_linking import (
     CREATING,
@@ -46,7 +47,7 @@ class CreateTicketLink(TicketHandler):
         """The ticket by the tracker's own id, not by its key; or the incident that is to have one."""
 
         TicketId = serializers.CharField(max_length=255, required=False, allow_null=True)
-        IncidentId = serializers.UUIDField(
+        IncidentId = OptionalId(
             required=False, allow_null=True, help_text="Make a new ticket of this incident instead."
         )
         ExternalSystemLinkId = serializers.UUIDField()

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from backgroundtasks import clock
 from backgroundtasks.exceptions import SubmissionRefused
 from backgroundtasks.handlers import Actor, Outcome, Resource, TaskContext, TaskHandler, permissions
+from backgroundtasks.handlers.fields import OptionalId
 from tickets import removal, uploads, visibility
 from tickets.handlers.delete_project import path_of, remove_all, require_one_id
 from tickets.models import Project
@@ -41,8 +42,8 @@ class DeleteOrganisation(TaskHandler):
     class Parameters(serializers.Serializer[Any]):
         """The organisation, by one of the two names."""
 
-        OrganisationId = serializers.UUIDField(required=False, allow_null=True)
-        Id = serializers.UUIDField(
+        OrganisationId = OptionalId(required=False, allow_null=True)
+        Id = OptionalId(
             required=False, allow_null=True, help_text="Another name of `OrganisationId`."
         )
 

@@ -21,6 +21,7 @@ from backgroundtasks.handlers import (
     TaskHandler,
     permissions,
 )
+from backgroundtasks.handlers.fields import OptionalId
 from tickets import removal, uploads, visibility
 from tickets.models import Project
 from tickets.tally import Tally
@@ -48,10 +49,8 @@ class DeleteProject(TaskHandler):
     class Parameters(serializers.Serializer[Any]):
         """The project, by one of the two names."""
 
-        ProjectId = serializers.UUIDField(required=False, allow_null=True)
-        Id = serializers.UUIDField(
-            required=False, allow_null=True, help_text="Another name of `ProjectId`."
-        )
+        ProjectId = OptionalId(required=False, allow_null=True)
+        Id = OptionalId(required=False, allow_null=True, help_text="Another name of `ProjectId`.")
 
         def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
             """Refuse none, and two that differ."""

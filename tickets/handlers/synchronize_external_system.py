@@ -17,6 +17,7 @@ from backgroundtasks.handlers import (
     TaskHandler,
     permissions,
 )
+from backgroundtasks.handlers.fields import OptionalId
 from tickets import linking, trackers
 from tickets.handlers.ticket_linking import again, path_of
 from tickets.models import ExternalSystem, ExternalSystemLink, ExternalTicket
@@ -48,7 +49,7 @@ class SynchronizeExternalSystem(TaskHandler):
         """The external system, or one of its links."""
 
         ExternalSystemId = serializers.UUIDField()
-        ExternalSystemLinkId = serializers.UUIDField(
+        ExternalSystemLinkId = OptionalId(
             required=False, allow_null=True, help_text="Only this link; all of them by default."
         )
 

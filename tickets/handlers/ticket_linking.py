@@ -21,6 +21,7 @@ from backgroundtasks.handlers import (
     TaskHandler,
     permissions,
 )
+from backgroundtasks.handlers.fields import OptionalId
 from tickets import asking, backlinks, linking, pasted, trackers
 from tickets.models import Backlink, ExternalSystemLink, ExternalTicket
 from tickets.places import Finder, NewLink, Place, PlaceGone, link_each
@@ -106,7 +107,7 @@ class LinkTicket(TicketHandler):
         """The ticket; a subclass adds what failed."""
 
         Key = KeyField(max_length=1000, help_text="As people write it, or its URL.")
-        ExternalSystemLinkId = serializers.UUIDField(
+        ExternalSystemLinkId = OptionalId(
             required=False,
             allow_null=True,
             help_text="Which tracker, when the key is in several of the project's.",

@@ -250,6 +250,16 @@ class TestLinkTicket:
         assert done["Complete"] is True
         assert ExternalTicket.objects.get().link == other
 
+    @pytest.mark.parametrize("none", [None, "", str(uuid.UUID(int=0))])
+    def test_a_typed_client_leaves_the_tracker_out_in_its_way(
+        self, caller: Caller, link: ExternalSystemLink, step: StepResult, none: Any
+    ) -> None:
+        ask = {"StepResultId": str(step.pk), "Key": filed(link).key, "ExternalSystemLinkId": none}
+
+        done = ended(caller, body(start(caller, "LinkTicketToStepResult", **ask), 202))
+
+        assert done["Complete"] is True
+
     def test_an_incident_that_is_there_is_used(
         self, caller: Caller, link: ExternalSystemLink, step: StepResult
     ) -> None:
@@ -397,7 +407,7 @@ class TestTrackerAway:
             answer = start(caller, "LinkTicketToStepResult", StepResultId=str(step.pk), Key="#1")
 
             assert body(answer, 202)["State"] == "queued"
-            assert silent.requests
+            wait_for(lambda: silent.requests, "the tracker to be asked")
         # Its thread was left alone with it; it ends, and says what it found.
         wait_for(lambda: ExternalSystem.objects.get().failures, "the tracker's failure")
 
