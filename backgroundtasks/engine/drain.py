@@ -253,7 +253,8 @@ class Drainer:
     def _work_off(self, batch: Batch) -> list[Finish]:
         since = flushed_at = time.monotonic()
         finishes, began = self._work_together(batch)
-        self._joint = began > 0
+        if batch.size > 1:
+            self._joint = began > 0
         if finishes and batch.waiting:
             # Of the others one may be slow.
             self._flush(finishes, batch.token)

@@ -262,12 +262,15 @@ def read_each(
     database = database or connections[DEFAULT_DB_ALIAS]
     if len(values) < 2 or database.queries_logged or database.execute_wrappers:  # noqa: PLR2004 - one is not several
         return [read(sql, each, database) for each in values]
-    with database.wrap_database_errors, psycopg.Cursor(_driver(database)) as cursor:
-        cursor.executemany(sql, values, returning=True)
-        rows = [cursor.fetchall()]
-        while cursor.nextset():
-            rows.append(cursor.fetchall())
-        return rows
+    try:
+        with database.wrap_database_errors, psycopg.Cursor(_driver(database)) as cursor:
+            cursor.executemany(sql, values, returning=True)
+            rows = [cursor.fetchall()]
+            while cursor.nextset():
+                rows.append(cursor.fetchall())
+            return rows
+    except ProgrammingError:
+        return [_plain(sql, each) for each in values]  # as in `read`
 
 
 def _plain(sql: str, values: Sequence[Any]) -> list[Any]:

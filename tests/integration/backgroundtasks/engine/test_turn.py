@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,6 +68,33 @@ def test_a_worker_without_the_turn_does_runs_that_write_one_at_a_time(
     assert set(TaskStatus.objects.values_list("state", flat=True)) == {"succeeded"}
     # On PostgreSQL writers do not wait for each other.
     assert (max(asked) == 1) == (writing and connection.vendor == "sqlite")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_run_that_is_done_alone_tells_nothing_of_those_that_are_done_at_once(
+    monkeypatch: pytest.MonkeyPatch, make_handler: Callable[..., Any]
+) -> None:
+    """Without the turn it is claimed alone; the next ones still have to wait for the turn."""
+    monkeypatch.setattr(drain, "_WRITING", 60.0)
+
+    def both(_cls: Any, works: Any) -> Any:
+        sizes.append(len(works))
+        return {context.run_id: None for context, _ in works}
+
+    sizes: list[int] = []
+    make_handler(
+        lambda *_: sizes.append(1),
+        idempotent=True,
+        short=True,
+        perform_together=classmethod(both),
+    )
+    operations.submit_many(factories.actor(), "Played", [{}] * 6)
+    drainer = Drainer(["default"], stop_flag=StopFlag(), turn=_Taken())
+    drainer._most = 2
+
+    drainer.drain()
+
+    assert sizes == ([2, 1, 1, 1, 1] if connection.vendor == "sqlite" else [2, 4])
 
 
 class _Noted(Turn):

@@ -46,7 +46,10 @@ def test_the_plan_is_kept() -> None:
 
 @needs_postgres
 def test_a_value_whose_type_only_itself_tells_is_taken() -> None:
-    assert store().read("SELECT jsonb_build_object('a', %s)->>'a'", ["b"]) == [("b",)]
+    sql = "SELECT jsonb_build_object('a', %s)->>'a'"
+
+    assert store().read(sql, ["b"]) == [("b",)]
+    assert store().read_each(sql, [["b"], ["c"]]) == [[("b",)], [("c",)]]
 
 
 def test_queries_that_are_counted_are_seen(
