@@ -6,8 +6,8 @@ Keeping a project's tickets and incidents in step, both ways.
     for _ in work.push(): …        # what changed here, what is still to be made, what failed before
     work.end()
 
-A ticket that cannot be brought into step keeps the reason and holds up no other one; a tracker
-that does not answer ends it.
+A ticket that cannot be brought into step, or not even be read, keeps the reason and holds up no
+other one; a tracker that does not answer ends it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: seconds, what it stores may be seen a little later, and a ticket may be linked in that moment.
 OVERLAP: Final = timedelta(minutes=5)
 _PAGE: Final = 100
-#: One ticket's trouble. Everything else concerns the whole tracker.
+#: One ticket's trouble. What is in neither of these two concerns the whole tracker.
 _OF_ONE: Final = (
     trackers.errors.TicketNotFound,
     trackers.errors.ChangeRefused,
@@ -45,6 +45,8 @@ _OF_ONE: Final = (
     trackers.errors.AccessRefused,
     trackers.errors.Unsupported,
 )
+#: One ticket's, too, if the tracker still answers another question; all of its tickets' if not.
+_OF_ONE_OR_ALL: Final = (trackers.errors.AnswerUnusable, trackers.errors.TrackerUnreachable)
 #: Of a row: how ticket and incident stood when they last agreed.
 _KEPT: Final = (
     *("key", "url", "type", "summary", "status", "status_category", "priority"),
@@ -70,7 +72,7 @@ class Counts:
 
 
 class Synchronization:
-    """One link's; `began` and `cursor` are what another attempt goes on from."""
+    """One link's; `began`, `cursor`, `latest` and `unnamed` are what another attempt goes on from."""
 
     def __init__(
         self,
@@ -79,6 +81,8 @@ class Synchronization:
         began: datetime | None = None,
         cursor: str | None = None,
         latest: datetime | None = None,
+        unnamed: Sequence[str] = (),
+        counts: Counts | None = None,
     ) -> None:
         """
         Begin, or go on where another attempt stopped.
@@ -88,6 +92,8 @@ class Synchronization:
             began: When the first attempt began.
             cursor: Of the page of changes that comes next.
             latest: The newest change that was seen.
+            unnamed: What is wrong with tickets that could neither be read nor be told apart.
+            counts: What was done.
 
         Raises:
             ConnectionInvalid: the tracker cannot be asked.
@@ -96,7 +102,9 @@ class Synchronization:
         self.began = began or clock.now()
         self.cursor = cursor
         self.latest = latest
-        self.counts = Counts()
+        self.unnamed = list(unnamed)
+        self.counts = counts or Counts()
+        self.counts.failures += self.unnamed
         self._tracker = connections.tracker_of(link)
         self._seen: set[UUID] = set()
         self._pull_failed = False
@@ -126,6 +134,8 @@ class Synchronization:
                 self.latest = max(self.latest or ticket.updated_at, ticket.updated_at)
                 if (row := known.get(ticket.id)) is not None:
                     self._bring_into_step(row, ticket)
+            for unread in page.unread:
+                self._note_unread(unread)
             self.cursor = page.cursor
             yield len(page.items)
             if page.cursor is None:
@@ -160,7 +170,8 @@ class Synchronization:
     def end(self) -> None:
         """Store how far the link is in step: `last_synchronized_at` moves only when all of it is."""
         values: dict[str, Any] = {"problem": self._problem()}
-        if self.latest is not None:
+        # What could not be read, nor be said which it is, is asked for again with all that came after.
+        if self.latest is not None and not self.unnamed:
             values["changed_since"] = max(self.link.changed_since or self.latest, self.latest)
         if not self._pull_failed:
             values["last_pulled_at"] = self.began
@@ -295,6 +306,7 @@ class Synchronization:
         return ticket, problems
 
     def _read(self, row: ExternalTicket) -> None:
+        self._seen.add(row.pk)
         with self._noting(row):
             self._bring_into_step(row, self._tracker.read(row.ticket_id or ""))
 
@@ -313,18 +325,44 @@ class Synchronization:
             self._read(row)
             yield 1
 
+    def _note_unread(self, unread: trackers.Unread) -> None:
+        """Ask for a ticket by itself that a list does not tell of; that it cannot is a failure, too."""
+        if not unread.id:
+            told = f"A ticket that changed: {unread.reason}"
+            if told not in self.unnamed:
+                self.unnamed.append(told)
+                self.counts.failures.append(told)
+            return
+        row = self._rows().filter(ticket_id=unread.id).first()
+        if row is not None and row.pk not in self._seen:
+            self._read(row)
+
     @contextmanager
     def _noting(self, row: ExternalTicket) -> Iterator[None]:
         """Keep one ticket's trouble with its row; let the tracker's pass."""
         try:
             yield
-        except _OF_ONE as error:
+        except trackers.errors.TicketNotFound as error:
+            # There is nothing left that could be taken over.
             ExternalTicket.objects.filter(pk=row.pk).update(problem=str(error))
-            if isinstance(error, trackers.errors.TicketNotFound):
-                # There is nothing left that could be taken over.
-                self.counts.gone += 1
-            else:
-                self._fail(row, str(error))
+            self.counts.gone += 1
+        except _OF_ONE as error:
+            self._put_aside(row, str(error))
+        except _OF_ONE_OR_ALL as error:
+            self._require_answering(error)
+            self._put_aside(row, str(error))
+
+    def _require_answering(self, error: trackers.errors.TrackerError) -> None:
+        """Ask the tracker something that has to do with no ticket; raise the error if it fails, too."""
+        try:
+            self._tracker.changes(clock.now(), limit=1)
+        except trackers.errors.TrackerError:
+            raise error from None
+
+    def _put_aside(self, row: ExternalTicket, problem: str) -> None:
+        """Keep a ticket's trouble with its row, by which it is found and tried again the next time."""
+        ExternalTicket.objects.filter(pk=row.pk).update(problem=problem)
+        self._fail(row, problem)
 
     def _fail(self, row: ExternalTicket, problem: str) -> None:
         self.counts.failures.append(f"{row.key or row.incident.summary[:80]}: {problem}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,7 +91,7 @@ class SynchronizeExternalSystem(TaskHandler):
             raise TaskFailed(str(refusal)) from None
         total = ExternalTicket.objects.filter(link__in=links).count()
         context.progress(0, total, _PULLING)
-        counts, problems = Counts(), list[str]()
+        counts, problems = Counts(**context.memory.get("counts", {})), list[str]()
         for link in links:
             if str(link.pk) in context.memory.get("ended", []):
                 continue
@@ -114,26 +115,35 @@ class SynchronizeExternalSystem(TaskHandler):
             began=_moment(at.get("began")),
             cursor=at.get("cursor"),
             latest=_moment(at.get("latest")),
+            unnamed=at.get("unnamed", ()),
+            counts=Counts(**at.get("counts", {})),
         )
-        try:
-            for _ in work.pull():
-                context.remember(
-                    link={
-                        "id": str(link.pk),
-                        "began": work.began.isoformat(),
-                        "cursor": work.cursor,
-                        "latest": work.latest.isoformat() if work.latest else None,
-                    }
-                )
-                context.progress(work.done)
-                context.checkpoint(safe=True)
-            for _ in work.push():
-                context.progress(work.done, text=_PUSHING)
-                context.checkpoint(safe=True)
-        finally:
-            _add(counts, work.counts)
+        for _ in work.pull():
+            context.remember(link=_at(work))
+            context.progress(work.done)
+            context.checkpoint(safe=True)
+        for _ in work.push():
+            context.remember(link=_at(work))
+            context.progress(work.done, text=_PUSHING)
+            context.checkpoint(safe=True)
         work.end()
-        context.remember(ended=[*context.memory.get("ended", []), str(link.pk)], link=None)
+        _add(counts, work.counts)
+        ended = [*context.memory.get("ended", []), str(link.pk)]
+        context.remember(ended=ended, counts=asdict(counts), link=None)
+
+
+def _at(work: Synchronization) -> dict[str, Any]:
+    """Return what another attempt goes on from."""
+    counts = work.counts
+    return {
+        "id": str(work.link.pk),
+        "began": work.began.isoformat(),
+        "cursor": work.cursor,
+        "latest": work.latest.isoformat() if work.latest else None,
+        "unnamed": work.unnamed,
+        # What failed or is gone, its row says, which is looked at again.
+        "counts": {"pulled": counts.pulled, "pushed": counts.pushed, "made": counts.made},
+    }
 
 
 def _links(account_id: Any, parameters: Mapping[str, Any]) -> list[ExternalSystemLink]:

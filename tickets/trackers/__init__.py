@@ -24,6 +24,7 @@ from tickets.trackers.protocol import (
     Ticket,
     TicketField,
     Tracker,
+    Unread,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Ticket",
     "TicketField",
     "Tracker",
+    "Unread",
     "connect",
     "errors",
     "problems",

@@ -23,6 +23,7 @@ from tickets.trackers.protocol import (
     Page,
     Ticket,
     TicketField,
+    Unread,
 )
 from tickets.trackers.transport import addresses
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from tickets.trackers.protocol import Change, Connection, Draft
     from tickets.trackers.transport.answer import Answer
     from tickets.trackers.transport.exchange import Exchange
+
+    #: Takes which part of a list, returns its rows.
+    _Read = Callable[[dict[str, str]], list[dict[str, Any]]]
 
 _PROJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
 #: `12`, `#12`, `GH-12`, `owner/repository#12`.
@@ -137,7 +141,7 @@ class GithubTracker(HttpTracker):
     ) -> Page[Ticket]:
         size = min(limit + 1, _SIZE)
 
-        def fetch(from_: datetime, page: int | None) -> tuple[list[Ticket], int | None]:
+        def fetch(from_: datetime, page: int | None) -> tuple[list[Ticket | Unread], int | None]:
             page = page or 1
             query = {
                 "state": "all",
@@ -145,9 +149,11 @@ class GithubTracker(HttpTracker):
                 "sort": "updated",
                 "direction": "asc",
             }
-            items = self._issues(http, query, page, size)
-            shown = [self._shown(item) for item in items if "pull_request" not in item]
-            return shown, page + 1 if len(items) == size else None
+            items = _page(self._reading(http, query), page, size, instead=lambda error: error)
+            issues = [item for item in items if not _is_pull_request(item)]
+            return self._each(issues, self._shown, "number"), page + 1 if len(
+                items
+            ) == size else None
 
         return paging.walk(fetch, since.replace(microsecond=0), limit, cursor)
 
@@ -241,11 +247,14 @@ class GithubTracker(HttpTracker):
     def _issues(
         self, http: Exchange, query: dict[str, str], page: int, size: int
     ) -> list[dict[str, Any]]:
+        return _page(self._reading(http, query), page, size)
+
+    def _reading(self, http: Exchange, query: dict[str, str]) -> _Read:
         def read(part: dict[str, str]) -> list[dict[str, Any]]:
             answer = http.get(self._path("/issues"), {**query, **part})
             return self._list(self._good(answer, "list issues").json())
 
-        return _page(read, page, size)
+        return read
 
     def _list(self, found: Any) -> list[dict[str, Any]]:
         if not isinstance(found, list):
@@ -300,14 +309,18 @@ _WORKS: Final = Finding(works=True)
 
 
 def _page(
-    read: Callable[[dict[str, str]], list[dict[str, Any]]], page: int, size: int
-) -> list[dict[str, Any]]:
+    read: _Read, page: int, size: int, *, instead: Callable[[Any], Any] | None = None
+) -> list[Any]:
     """Return a page of a list, whatever is written in its rows; GitHub always sends all of that."""
 
     def part(begin: int, rows: int) -> list[dict[str, Any]]:
         return read({"per_page": str(rows), "page": str(begin // rows + 1)})
 
-    return paging.whole(part, (page - 1) * size, size)
+    return paging.whole(part, (page - 1) * size, size, instead=instead)
+
+
+def _is_pull_request(item: Any) -> bool:
+    return isinstance(item, dict) and "pull_request" in item
 
 
 def _version(issue: Mapping[str, Any]) -> str:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, writers
 from tickets.trackers.circuit import Circuit
-from tickets.trackers.protocol import Capability, Check, Choice, Finding, Tracker, moved
+from tickets.trackers.protocol import (
+    Capability,
+    Check,
+    Choice,
+    Finding,
+    Ticket,
+    Tracker,
+    Unread,
+    moved,
+)
 from tickets.trackers.transport import addresses
 from tickets.trackers.transport.exchange import Exchange
 
@@ -18,21 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
-    from tickets.trackers.protocol import (
-        Backlink,
-        Change,
-        Connection,
-        Draft,
-        Page,
-        Ticket,
-        TicketField,
-    )
+    from tickets.trackers.protocol import Backlink, Change, Connection, Draft, Page, TicketField
     from tickets.trackers.transport.answer import Answer
 
 #: A ticket that is not there, or no longer.
 GONE: Final = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 #: What reading an answer runs into that has other members, or members of another kind.
 _MISREAD: Final = (KeyError, IndexError, TypeError, AttributeError, ValueError, OverflowError)
+_MISSHAPEN: Final = "it is not of the shape it should be"
 #: No tracker is older; what lies before it cannot be reckoned with on all sides.
 _FIRST_YEAR: Final = 1970
 
@@ -266,6 +268,39 @@ class HttpTracker(Tracker):
             return Finding(works=False, text=str(error))
         return Finding(works=True)
 
+    def _each(
+        self,
+        rows: Iterable[Mapping[str, Any] | errors.AnswerTooLarge],
+        show: Callable[[Mapping[str, Any]], Ticket],
+        name: str = "id",
+    ) -> list[Ticket | Unread]:
+        """
+        Return the tickets of a list's rows; one that cannot be read keeps no other one back.
+
+        Args:
+            rows: As the tracker sent them, or why it could not.
+            show: Returns the ticket of a row.
+            name: Of the member that holds the tracker's own id.
+
+        Raises:
+            KeyError: a row has none.
+        """
+
+        def read(row: Mapping[str, Any] | errors.AnswerTooLarge) -> Ticket | Unread:
+            if isinstance(row, errors.AnswerTooLarge):
+                return Unread("", str(row))
+            ticket_id = str(
+                row[name]
+            )  # a row without one is no ticket's, and the list none of tickets
+            try:
+                return show(row)
+            except errors.AnswerUnusable as error:
+                return Unread(ticket_id, str(error))
+            except _MISREAD:
+                return Unread(ticket_id, str(errors.AnswerUnusable(self.name, _MISSHAPEN)))
+
+        return [read(row) for row in rows]
+
     def _require_id(self, ticket_id: str) -> None:
         if not self._is_id(ticket_id):
             raise errors.TicketNotFound(self.name, ticket_id)
@@ -313,7 +348,7 @@ class HttpTracker(Tracker):
             raise
         except _MISREAD as error:
             # JSON of another shape than this tracker's, somewhere within a connector.
-            raise errors.AnswerUnusable(self.name, "it is not of the shape it should be") from error
+            raise errors.AnswerUnusable(self.name, _MISSHAPEN) from error
         self._circuit.answered()
 
 

@@ -126,11 +126,23 @@ class Backlink:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """A ticket of a list that the list cannot be read of."""
+
+    #: The tracker's own; empty where not even that can be read.
+    id: str
+    #: Why not, for people.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
     """Some of what was found; `cursor` leads to more, None at the end."""
 
     items: Sequence[Item]
     cursor: str | None = None
+    #: Of `changes`: tickets that changed, too; one may come again with a later page.
+    unread: Sequence[Unread] = ()
 
 
 class TicketField(StrEnum):
@@ -271,7 +283,8 @@ class Tracker(ABC):
         """
         Return tickets of the connection's project that changed at `since` or later, oldest first.
 
-        A ticket that changes while pages are read may come twice; none is left out.
+        A ticket that changes while pages are read may come twice; none is left out. One that
+        cannot be read stands in `unread` and keeps no other one back.
         """
 
     @abstractmethod

@@ -8,14 +8,24 @@ again. It shows people by their names, so that is what an assignee is called her
 from __future__ import annotations
 
 import base64
+import hashlib
 import itertools
+import json
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, keys, paging
 from tickets.trackers.http_tracker import HttpTracker, moment, named
-from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket, TicketField
+from tickets.trackers.protocol import (
+    Capability,
+    Category,
+    Finding,
+    Page,
+    Ticket,
+    TicketField,
+    Unread,
+)
 from tickets.trackers.transport.exchange import segments
 
 if TYPE_CHECKING:
@@ -104,15 +114,22 @@ class RedmineTracker(HttpTracker):
     ) -> Page[Ticket]:
         size = min(limit + 1, _PAGE)
 
-        def fetch(from_: datetime, begin: int | None) -> tuple[list[Ticket], int | None]:
+        def fetch(from_: datetime, begin: int | None) -> tuple[list[Ticket | Unread], int | None]:
             begin = begin or 0
             query = {
                 **self._mine,
                 "updated_on": f">={from_:%Y-%m-%dT%H:%M:%SZ}",
                 "sort": "updated_on,id",
             }
-            rows = self._page(http, "/issues.json", "issues", query, begin=begin, size=size)
-            shown = [self._shown(http, row) for row in rows]
+            # Whatever is asked with it is no row's trouble.
+            self._project(http), self._statuses(http)
+
+            def part(offset: int, limit: int) -> list[Any]:
+                asked = {**query, "limit": str(limit), "offset": str(offset)}
+                return self._list(http, "/issues.json", "issues", asked)
+
+            rows = paging.whole(part, begin, size, instead=lambda error: error)
+            shown = self._each(rows, partial(self._shown, http))
             return shown, begin + size if len(rows) == size else None
 
         return paging.walk(fetch, since.replace(microsecond=0), limit, cursor)
@@ -157,7 +174,13 @@ class RedmineTracker(HttpTracker):
         self._put(http, before.id, values)
 
     def _find_comment(self, http: Exchange, ticket_id: str, mark: str) -> str | None:
-        for journal in self._issue(http, ticket_id).get("journals") or []:
+        try:
+            journals = self._issue(http, ticket_id, "journals").get("journals") or []
+        except errors.AnswerTooLarge:
+            # Redmine tells a history as a whole only, but searches it: for the mark's own issue.
+            found = self._hits(http, self.mark_form.format(mark), _PAGE, 0)
+            return f"issue {ticket_id}" if ticket_id in found else None
+        for journal in journals:
             if self._has_mark(journal.get("notes"), mark):
                 return str(journal["id"])
         return None
@@ -211,9 +234,10 @@ class RedmineTracker(HttpTracker):
         """The query of all issues of the project: closed ones too, and none of others below it."""
         return {"project_id": self.connection.project, "status_id": "*", "subproject_id": "!*"}
 
-    def _issue(self, http: Exchange, ticket_id: str) -> dict[str, Any]:
+    def _issue(self, http: Exchange, ticket_id: str, include: str = "") -> dict[str, Any]:
+        """Return an issue; its history, which has no end, only where it is to be included."""
         path = f"/issues{segments([ticket_id])}.json"
-        answer = http.get(path, {"include": "journals,allowed_statuses"})
+        answer = http.get(path, {"include": include} if include else None)
         return self._inner(self._good(answer, "show it", f"#{ticket_id}"), "issue")
 
     def _hits(self, http: Exchange, text: str, limit: int, begin: int) -> list[str]:
@@ -259,7 +283,7 @@ class RedmineTracker(HttpTracker):
 
     def _status_id(self, http: Exchange, ticket_id: str, name: str) -> int:
         """Return the id of a status that the workflow lets this login set."""
-        issue = self._issue(http, ticket_id)
+        issue = self._issue(http, ticket_id, "allowed_statuses")
         allowed = issue.get("allowed_statuses") or []
         if not allowed:  # before Redmine 5.0
             allowed = self._list(http, "/issue_statuses.json", "issue_statuses", {})
@@ -329,7 +353,6 @@ class RedmineTracker(HttpTracker):
         is_here = project["id"] == self._project(http)["id"]
         status = str(issue["status"]["name"])
         updated = moment(issue["updated_on"], self.name)
-        journals = issue.get("journals")
         return Ticket(
             id=str(issue["id"]),
             key=f"#{issue['id']}",
@@ -342,8 +365,7 @@ class RedmineTracker(HttpTracker):
             kind=_name(issue.get("tracker")),
             priority=_name(issue.get("priority")),
             assignee=_name(issue.get("assigned_to")),
-            # Several changes of one second differ in what they add to the history.
-            version="" if journals is None else f"{updated.isoformat()}/{len(journals)}",
+            version=_version(issue),
         )
 
     def _category(self, http: Exchange, status: str) -> Category:
@@ -360,6 +382,13 @@ class RedmineTracker(HttpTracker):
             next((ours for theirs, ours in _NAMES.items() if text.startswith(theirs)), ""): text
             for text in texts
         } or {"": f"status {answer.status}"}
+
+
+def _version(issue: Mapping[str, Any]) -> str:
+    """Name the state of an issue: its moments are whole seconds, in which much can happen."""
+    kept = [issue.get(name) for name in ("updated_on", "subject", "description")]
+    named = [_name(issue.get(name)) for name in ("project", "tracker", "status", "assigned_to")]
+    return hashlib.sha256(json.dumps([kept, named]).encode()).hexdigest()[:20]
 
 
 def _name(found: Any) -> str:

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tickets.trackers import errors, keys, paging
 from tickets.trackers.http_tracker import HttpTracker, in_utc, named
-from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket, TicketField
+from tickets.trackers.protocol import (
+    Capability,
+    Category,
+    Finding,
+    Page,
+    Ticket,
+    TicketField,
+    Unread,
+)
 from tickets.trackers.transport.exchange import segments
 
 if TYPE_CHECKING:
@@ -106,7 +114,7 @@ class RoundupTracker(HttpTracker):
     def _changes(
         self, http: Exchange, since: datetime, limit: int, cursor: str | None
     ) -> Page[Ticket]:
-        def fetch(moment: datetime, page: int | None) -> tuple[list[Ticket], int | None]:
+        def fetch(moment: datetime, page: int | None) -> tuple[list[Ticket | Unread], int | None]:
             page = page or 1
             query = [
                 ("activity", f"from {moment.strftime(_MOMENT)}"),
@@ -117,7 +125,7 @@ class RoundupTracker(HttpTracker):
                 ("@page_index", str(page)),
             ]
             rows = self._list(http, self._class, query)
-            shown = [self._shown(str(row["id"]), row) for row in rows]
+            shown = self._each(rows, lambda row: self._shown(str(row["id"]), row))
             return shown, page + 1 if len(rows) > limit else None
 
         return paging.walk(fetch, since.replace(microsecond=0), limit, cursor)

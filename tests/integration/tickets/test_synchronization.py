@@ -444,6 +444,34 @@ class TestHowFar:
         assert shown(other)[1] == "Done"
         assert bench.link.last_synchronized_at is not None
 
+    def test_what_an_attempt_before_did_is_counted_and_what_failed_is_named(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        system = bench.link.external_system
+        second = bench.linked("OTH", external_system=system)
+        pulled, refused = linked(bench), linked(bench, "Page is blank")
+        there(bench, pulled, status="Done")
+        here(bench, refused, status="Waiting for Godot")
+        other = linking.Found(second, bench.ticket("Other", second))
+        linking.bring_together(other, task_id=bench.project.pk, user_id=bench.actor.user.pk)
+        real = BuiltinTracker.changes
+
+        def away(tracker: Any, since: Any, **given: Any) -> Any:
+            if tracker.connection.project == "OTH":
+                raise trackers.errors.TrackerUnreachable("Bugs", "it is off")
+            return real(tracker, since, **given)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(BuiltinTracker, "changes", away)
+            failed = synchronize(bench)
+        run = synchronize(bench, memory=failed.memory)
+
+        refused.refresh_from_db()
+        assert (failed.state, failed.temporary) == (State.FAILED, True)
+        assert run.state == State.WARNED
+        assert run.result == {"Pulled": 1, "Pushed": 0, "Created": 0, "Gone": 0, "Failed": 1}
+        assert run.warnings == [f"{refused.key}: {refused.problem}"]
+
     def test_one_link_that_cannot_be_used_stops_no_other(self, bench: Bench) -> None:
         bad = bench.linked("not a key", external_system=bench.link.external_system)
         row = linked(bench)

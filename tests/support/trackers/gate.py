@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,9 @@ class Gate:
     Passes requests on to a tracker; a context.
 
     `shut` lets the next request that fits wait, before the tracker has seen it or after it has
-    answered; `reached` is set when it stands there, and `open` lets it through.
+    answered; `reached` is set when it stands there, and `open` lets it through. What fits
+    one of `spoiled`'s patterns (of `GET /demo/rest/data/issue/7`) is answered by the gate itself, with
+    a status and a body.
     """
 
     def __init__(self, url: str) -> None:
@@ -28,6 +31,7 @@ class Gate:
         self.reached = threading.Event()
         self._opened = threading.Event()
         self._wanted: Callable[[str], bool] | None = None
+        self.spoiled: dict[re.Pattern[str], tuple[int, bytes]] = {}
         self._after = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -77,6 +81,10 @@ class Gate:
                 line = f"{self.command} {self.path}"
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 gate._stop(line, after=False)
+                for pattern, (status, said) in gate.spoiled.items():
+                    if pattern.search(line):
+                        self._answer(status, [("Content-Type", "application/json")], said)
+                        return
                 headers = {
                     # The tracker looks whether its own pages ask.
                     name: value.replace(gate.netloc, gate._netloc)
@@ -89,13 +97,16 @@ class Gate:
                     answer = tracker.getresponse()
                     text = answer.read()
                     gate._stop(line, after=True)
-                    self.send_response_only(answer.status)
-                    for name, value in answer.getheaders():
-                        if name.lower() not in {"transfer-encoding", "connection"}:
-                            self.send_header(name, value)
-                    self.end_headers()
-                    self.wfile.write(text)
+                    self._answer(answer.status, answer.getheaders(), text)
                 tracker.close()
+
+            def _answer(self, status: int, headers: list[tuple[str, str]], text: bytes) -> None:
+                self.send_response_only(status)
+                for name, value in headers:
+                    if name.lower() not in {"transfer-encoding", "connection"}:
+                        self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(text)
 
             do_GET = do_POST = do_PUT = do_PATCH = _pass  # noqa: N815 - the library's names
 

@@ -18,7 +18,15 @@ from tickets.trackers import errors, keys, paging
 from tickets.trackers.http_tracker import HttpTracker, moment, named
 from tickets.trackers.jira import adf, editions
 from tickets.trackers.jira.editions import Query
-from tickets.trackers.protocol import Capability, Category, Finding, Page, Ticket, TicketField
+from tickets.trackers.protocol import (
+    Capability,
+    Category,
+    Finding,
+    Page,
+    Ticket,
+    TicketField,
+    Unread,
+)
 from tickets.trackers.transport.exchange import segments
 
 if TYPE_CHECKING:
@@ -123,14 +131,14 @@ class JiraTracker(HttpTracker):
     def _changes(
         self, http: Exchange, since: datetime, limit: int, cursor: str | None
     ) -> Page[Ticket]:
-        def fetch(from_: datetime, token: Any) -> tuple[list[Ticket], Any]:
+        def fetch(from_: datetime, token: Any) -> tuple[list[Ticket | Unread], Any]:
             # Minutes before now: JQL's moments are in the time zone of the login.
             ago = max(math.ceil((clock.now() - from_) / timedelta(minutes=1)) + 1, 1)
             jql = self._jql(f'updated >= "-{ago}m"', "updated ASC")
             found, more = self._edition.search(
                 http, Query(jql, _FIELDS, min(limit + 1, 100), token)
             )
-            return [self._shown(issue) for issue in found], more
+            return self._each(found, self._shown), more
 
         return paging.walk(fetch, since, limit, cursor)
 

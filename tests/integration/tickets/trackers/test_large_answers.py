@@ -111,11 +111,17 @@ def test_redmines_changes_lead_to_everything() -> None:
     assert [one.id for one in [*first.items, *rest.items]] == [str(row["id"]) for row in rows]
 
 
-def test_one_that_is_too_large_by_itself_is_unusable() -> None:
+def test_one_that_is_too_large_by_itself_keeps_no_other_change_back() -> None:
     with FakeGithub() as server:
         place = GithubPlace(server)
-        place.made(description=LONG)
-        server.issues["shop/web", 1]["shown"]["body"] = LONG * 3
+        for _ in range(3):
+            place.made(description=LONG)
+        server.issues["shop/web", 2]["shown"]["body"] = LONG * 3
 
-        with pytest.raises(errors.AnswerUnusable, match="larger than 100000 bytes"):
-            place.tracker().changes(clock.now() - timedelta(hours=1))
+        page = place.tracker().changes(clock.now() - timedelta(hours=1))
+
+        assert sorted(one.id for one in page.items) == ["1", "3"]
+        [unread] = page.unread
+        assert (unread.id, "larger than 100000 bytes" in unread.reason) == ("", True)
+        with pytest.raises(errors.AnswerTooLarge):
+            place.tracker().read("2")
