@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from django.db import transaction
 
 from backgroundtasks import clock, operations
 from backgroundtasks.models import Attempt, TaskStatus
 from backgroundtasks.states import FINAL, State
 from tests.support import factories
+from tests.support.factories import MembershipFactory
 from tests.support.http import Server, token
 from tests.support.linking import WORDS, Bench
 from tests.support.projects import ExternalSystemFactory, IncidentFactory
@@ -22,13 +24,15 @@ from tests.support.trackers.gate import Gate
 from tests.support.trackers.roundup import PASSWORD, USER, RoundupPlace, RoundupServer
 from tests.support.waiting import wait_for
 from tests.support.workers import WorkerCommand, exists, kill
-from tickets import credentials
+from tickets import backlinks, credentials, incidents, linking, new_tickets
 from tickets.models import (
     Backlink,
     BuiltinBacklink,
     ExternalSystemLink,
     ExternalTicket,
     Incident,
+    IncidentComment,
+    Picklist,
     StepResult,
     StepResultIncident,
     TicketWriter,
@@ -82,14 +86,34 @@ class TestKilledAnywhere:
         return bench
 
     def killed_at(
-        self, request: str, when: str, gate: Gate, command: WorkerCommand, start: Any
+        self,
+        request: str,
+        when: str,
+        gate: Gate,
+        command: WorkerCommand,
+        start: Any,
+        *,
+        passing: int = 0,
+        meanwhile: Callable[[], Any] = bool,
     ) -> TaskStatus:
-        """Start a task, kill its worker where the gate is shut, and return the run at its end."""
+        """
+        Start a task, kill its worker where the gate is shut, and return the run at its end.
+
+        Args:
+            request: Of the worker.
+            when: `before` the tracker has seen it, or `after` it has answered.
+            gate: Before the tracker.
+            command: The workers'.
+            start: Submits the task.
+            passing: Requests like it that are let through before.
+            meanwhile: Done while the worker stands there.
+        """
         killed = {worker.pid for worker in command.workers()}
         submitted = start()
-        gate.shut(request, after=when == "after")
+        gate.shut(request, after=when == "after", passing=passing)
         TaskStatus.objects.filter(pk=submitted.run_id).update(run_after=clock.now())
         assert gate.reached.wait(60), f"nobody asked {request}"
+        meanwhile()
         for pid in killed:
             kill(pid)
         gate.open()
@@ -194,6 +218,168 @@ class TestKilledAnywhere:
                 assert roundup.seen(row.ticket_id).summary == incident.summary
                 [back] = roundup.links(row.ticket_id)
                 assert back.endswith(f"/api/incident/{incident.pk}")
+
+    def test_one_synchronisation(self, roundup: RoundupPlace, gate: Gate, bench: Bench) -> None:
+        lists, issue = "GET /demo/rest/data/issue?activity", "/demo/rest/data/issue"
+        steps = (
+            # The first page was read and not written; the second one likewise, after the first was.
+            (lists, 0, "after"),
+            (lists, 1, "before"),
+            (lists, 1, "after"),
+            ("PUT {pushed}", 0, "before"),
+            ("PUT {pushed}", 0, "after"),
+            ("PUT {both}", 0, "before"),
+            ("PUT {both}", 0, "after"),
+            (f"POST {issue}", 0, "after"),
+            # The first message is the new ticket's; what follows is the way back.
+            ("POST /demo/rest/data/msg", 1, "after"),
+            ("PATCH {pushed}", 0, "before"),
+            ("PATCH {pushed}", 0, "after"),
+        )
+        dana = MembershipFactory.create(account=bench.actor.account, user__username="dana").user
+        fillers = roundup.filled(100)
+        with WorkerCommand(workers=1) as command:
+            for number, (request, passing, when) in enumerate(steps):
+                story = Story(roundup, bench, number, fillers)
+                begun = clock.now()
+                stood: list[datetime] = []
+
+                def meanwhile(story: Story = story, stood: list[datetime] = stood) -> None:
+                    stood.append(clock.now())
+                    story.go_on(dana.pk)
+
+                paths = {name: f"{issue}/{row.ticket_id}" for name, row in story.rows.items()}
+                run = self.killed_at(
+                    request.format(**paths),
+                    when,
+                    gate,
+                    command,
+                    story.start,
+                    passing=passing,
+                    meanwhile=meanwhile,
+                )
+
+                assert (run.state, run.result["values"]["Failed"]) == (State.SUCCEEDED, 0), request
+                assert "died" in Attempt.objects.filter(run=run).values_list("outcome", flat=True)
+                story.require_told_once(request)
+                bench.link.refresh_from_db()
+                synchronized = bench.link.last_synchronized_at
+                assert bench.link.problem == ""
+                assert synchronized is not None
+                assert begun <= synchronized
+                # What changed after the first page was read is in step by chance only.
+                assert number == 0 or synchronized <= stood[0]
+
+            again = story.start()
+            TaskStatus.objects.filter(pk=again.run_id).update(run_after=clock.now())
+            run = wait_for(
+                lambda: TaskStatus.objects.filter(pk=again.run_id, state__in=FINAL).first(),
+                "one more synchronisation",
+                limit=90,
+            )
+            values = run.result["values"]
+
+        assert set(values.values()) == {0}, values
+
+
+class Story:
+    """
+    What a synchronisation has to do: one ticket of each kind, over two pages of changes.
+
+    Args:
+        roundup: The tracker.
+        bench: The project.
+        number: Of the story.
+        fillers: Tickets that are nobody's here; they come between the first ticket and the others.
+    """
+
+    def __init__(
+        self, roundup: RoundupPlace, bench: Bench, number: int, fillers: list[str]
+    ) -> None:
+        self._roundup, self._bench, self.number = roundup, bench, number
+        pulled = self._linked("pulled")
+        roundup.tracker().change(str(pulled.ticket_id), Change(status=roundup.other_status))
+        roundup.touch(fillers, f"Filler of {number}")
+        # Roundup itself changes the status of an unread one that is written to.
+        pushed = self._linked("pushed", status=roundup.other_status)
+        both = self._linked("both")
+        self.rows = {"pulled": pulled, "pushed": pushed, "both": both}
+        roundup.tracker().change(str(both.ticket_id), Change(status=roundup.other_status))
+        done = linking.word(bench.project, Picklist.INCIDENT_STATUS, roundup.done_status)
+        assert done is not None
+        self._change(pushed, summary=f"pushed {number} here")
+        self._change(both, summary=f"both {number} here", status_id=done.pk)
+        wish = backlinks.wish(
+            pushed,
+            "incident",
+            {"incident_id": pushed.incident_id},
+            title="Refund",
+            task_id=bench.project.pk,
+        )
+        assert wish is not None
+        self.back = backlinks.keep(wish)
+        new = Incident(account=bench.actor.account, project=bench.project, summary=f"new {number}")
+        self.new = incidents.create(new, bench.actor.user.pk)
+        new_tickets.wanted(self.new, bench.link, task_id=bench.project.pk)
+
+    def _linked(self, name: str, **change: str) -> ExternalTicket:
+        ticket = self._roundup.made(f"{name} {self.number}")
+        if change:
+            ticket = self._roundup.tracker().change(ticket.id, Change(**change))
+        found = linking.Found(self._bench.link, ticket)
+        task, user = self._bench.project.pk, self._bench.actor.user.pk
+        with transaction.atomic():
+            return linking.bring_together(found, task_id=task, user_id=user)
+
+    def _change(self, row: ExternalTicket, **values: Any) -> None:
+        with transaction.atomic():
+            incidents.change(row.incident_id, self._bench.actor.user.pk, values)
+
+    def start(self) -> Any:
+        return operations.submit(
+            self._bench.actor,
+            "SynchronizeExternalSystem",
+            {"ExternalSystemId": str(self._bench.link.external_system_id)},
+            run_after=clock.now() + LATER,
+        )
+
+    def go_on(self, assignee_id: Any) -> None:
+        """Change both sides while a worker is about to be killed."""
+        pulled = str(self.rows["pulled"].ticket_id)
+        self._roundup.tracker().change(pulled, Change(summary=f"pulled {self.number} there"))
+        self._change(self.rows["pushed"], assigned_to_id=assignee_id)
+
+    def require_told_once(self, why: str) -> None:
+        """Assert that each side has what the other one changed, and nothing twice."""
+        roundup = self._roundup
+        seen = {name: roundup.seen(str(row.ticket_id)) for name, row in self.rows.items()}
+        for name, row in self.rows.items():
+            row.refresh_from_db()
+            incident = Incident.objects.select_related("status", "assigned_to").get(
+                pk=row.incident_id
+            )
+            assert row.problem == "", (why, name)
+            assert incident.summary == seen[name].summary, (why, name)
+            assert incident.status is not None
+            assert incident.status.name.casefold() == seen[name].status, (why, name)
+        number = self.number
+        assert seen["pulled"].summary == f"pulled {number} there", why
+        assert seen["pulled"].status == seen["both"].status == roundup.other_status, why
+        assert (seen["pushed"].summary, seen["pushed"].assignee) == (
+            f"pushed {number} here",
+            "dana",
+        )
+        assert seen["both"].summary == f"both {number} here", why
+        for name in ("pushed", "both"):
+            ticket_id = str(self.rows[name].ticket_id)
+            assert roundup.times_changed(ticket_id, "title") == 1, (why, name)
+        comments = IncidentComment.objects.filter(
+            incident__in=[row.incident_id for row in self.rows.values()]
+        )
+        assert [one.incident_id for one in comments] == [self.rows["both"].incident_id], why
+        assert roundup.links(str(self.rows["pushed"].ticket_id)) == [self.back.url], why
+        assert roundup.count(self.new.summary) == 1, why
+        assert ExternalTicket.objects.get(incident=self.new).ticket_id is not None
 
 
 def test_a_thousand_at_once_whose_workers_are_killed_are_each_linked_once() -> None:

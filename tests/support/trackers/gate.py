@@ -52,12 +52,28 @@ class Gate:
         self._server.shutdown()
         self._server.server_close()
 
-    def shut(self, request: str, *, after: bool) -> None:
-        """Shut at the next request that begins with this: `POST /demo/rest/data/msg`."""
+    def shut(self, request: str, *, after: bool, passing: int = 0) -> None:
+        """
+        Shut at the next request that begins with this: `POST /demo/rest/data/msg`.
+
+        Args:
+            request: The beginning of its line.
+            after: Once the tracker has answered it, not before it has seen it.
+            passing: So many that fit are let through before.
+        """
         self.reached.clear()
         self._opened.clear()
         self._after = after
-        self._wanted = lambda line: line.startswith(request)
+        left = passing
+
+        def wanted(line: str) -> bool:
+            nonlocal left
+            if not line.startswith(request):
+                return False
+            left -= 1
+            return left < 0
+
+        self._wanted = wanted
 
     def open(self) -> None:
         """Let everything through."""

@@ -158,6 +158,28 @@ class RoundupPlace(Place):
         with self._database() as db:
             return sum(db.issue.get(one, "title") == summary for one in db.issue.list())
 
+    def times_changed(self, ticket_id: str, field: str) -> int:
+        """Return how often a field of a ticket was changed, by the tracker's own history."""
+        with self._database() as db:
+            return sum(
+                action == "set" and field in before
+                for _, _, _, action, before in db.issue.history(ticket_id)
+            )
+
+    def filled(self, count: int) -> list[str]:
+        """Return the ids of so many new tickets."""
+        with self._database() as db:
+            made = [db.issue.create(title=f"Filler {number}") for number in range(count)]
+            db.commit()
+            return made
+
+    def touch(self, ticket_ids: list[str], title: str) -> None:
+        """Change tickets, so that they are the newest changes."""
+        with self._database() as db:
+            for one in ticket_ids:
+                db.issue.set(one, title=title)
+            db.commit()
+
     def remove(self, ticket_id: str) -> None:
         with self._database() as db:
             db.issue.retire(ticket_id)
