@@ -158,7 +158,7 @@ def test_a_task_is_made_mended_disabled_run_and_deleted_by_clicks(ann: Person) -
             ann.follow("Look again")
             return False
 
-        wait_for(succeeded, f"the run; {command.log()}", limit=browser.LIMIT)
+        wait_for(succeeded, lambda: f"the run; {command.log()}", limit=browser.LIMIT)
     assert ann.member("percentComplete") == "100 %"
     assert "UTC" in ann.member("finished")
 

@@ -27,12 +27,12 @@ def test_a_schedule_runs_each_second_through_a_kill_of_the_command() -> None:
     operations.create_schedule(actor, "ShortWork", {}, Timing("* * * * * ?", overlap="queue"))
 
     with WorkerCommand(workers=1) as command:
-        wait_for(lambda: done() >= 2, f"two runs; {command.log()}")
+        wait_for(lambda: done() >= 2, lambda: f"two runs; {command.log()}")
         os.kill(command.process.pid, signal.SIGKILL)
         command.process.wait(10)
     before = done()
     with WorkerCommand(workers=1) as one, WorkerCommand(workers=1) as two:
-        wait_for(lambda: done() >= before + 3, f"three more; {one.log()} {two.log()}")
+        wait_for(lambda: done() >= before + 3, lambda: f"three more; {one.log()} {two.log()}")
 
     times = list(TaskStatus.objects.values_list("scheduled_for", flat=True))
     assert None not in times
@@ -46,7 +46,7 @@ def test_a_long_run_has_the_times_skipped_that_come_meanwhile() -> None:
     operations.create_schedule(actor, "Work", {"Sleep": 3}, Timing("* * * * * ?"))
 
     with WorkerCommand(workers=1) as command:
-        wait_for(lambda: done() >= 1, f"a run; {command.log()}")
+        wait_for(lambda: done() >= 1, lambda: f"a run; {command.log()}")
 
     states = list(TaskStatus.objects.order_by("position").values_list("state", flat=True))
     assert states[:2] == [State.SUCCEEDED, State.SKIPPED]

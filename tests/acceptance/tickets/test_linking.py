@@ -124,7 +124,9 @@ class TestKilledAnywhere:
             TaskStatus.objects.filter(state=State.SCHEDULED).update(run_after=clock.now())
             return TaskStatus.objects.get(pk=submitted.run_id).state in FINAL
 
-        wait_for(ended, f"the run killed {when} {request} to end; {command.log()}", limit=90)
+        wait_for(
+            ended, lambda: f"the run killed {when} {request} to end; {command.log()}", limit=90
+        )
         return TaskStatus.objects.get(pk=submitted.run_id)
 
     def test_one_incident_one_link_one_way_back(
@@ -400,11 +402,11 @@ def test_a_thousand_at_once_whose_workers_are_killed_are_each_linked_once() -> N
             def some(linked: int = linked) -> bool:
                 return StepResultIncident.objects.count() >= linked
 
-            wait_for(some, f"{linked} links; {command.log()}", limit=60)
+            wait_for(some, lambda: f"more links; {command.log()}", limit=60)
             kill(wait_for(lambda: _living(command), "a worker")[0])
         wait_for(
             lambda: not TaskStatus.objects.exclude(state__in=FINAL).exists(),
-            f"all runs to end; {command.log()}",
+            lambda: f"all runs to end; {command.log()}",
             limit=120,
         )
         log = command.log()

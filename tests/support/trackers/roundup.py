@@ -71,7 +71,7 @@ class RoundupServer:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self._answers, f"Roundup to answer; {self._log.read_text()[-2000:]}")
+        wait_for(self._answers, lambda: f"Roundup to answer; {self._log.read_text()[-2000:]}")
 
     def stop(self) -> None:
         """End it; what it stored stays."""
