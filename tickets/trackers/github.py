@@ -151,9 +151,8 @@ class GithubTracker(HttpTracker):
             }
             items = _page(self._reading(http, query), page, size, instead=lambda error: error)
             issues = [item for item in items if not _is_pull_request(item)]
-            return self._each(issues, self._shown, "number"), page + 1 if len(
-                items
-            ) == size else None
+            more = page + 1 if len(items) == size else None
+            return self._each(issues, self._shown, "number"), more
 
         return paging.walk(fetch, since.replace(microsecond=0), limit, cursor)
 

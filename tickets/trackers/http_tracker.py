@@ -289,9 +289,8 @@ class HttpTracker(Tracker):
         def read(row: Mapping[str, Any] | errors.AnswerTooLarge) -> Ticket | Unread:
             if isinstance(row, errors.AnswerTooLarge):
                 return Unread("", str(row))
-            ticket_id = str(
-                row[name]
-            )  # a row without one is no ticket's, and the list none of tickets
+            # A row without one is no ticket's, and the list none of tickets.
+            ticket_id = str(row[name])
             try:
                 return show(row)
             except errors.AnswerUnusable as error:

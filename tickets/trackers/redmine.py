@@ -121,8 +121,9 @@ class RedmineTracker(HttpTracker):
                 "updated_on": f">={from_:%Y-%m-%dT%H:%M:%SZ}",
                 "sort": "updated_on,id",
             }
-            # Whatever is asked with it is no row's trouble.
-            self._project(http), self._statuses(http)
+            # Asked for beforehand: that they cannot be is no row's trouble.
+            self._project(http)
+            self._statuses(http)
 
             def part(offset: int, limit: int) -> list[Any]:
                 asked = {**query, "limit": str(limit), "offset": str(offset)}
